@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.ready ## make .venv from the locked dependencies (the other targets call it)
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Portcall needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "Installing the locked dependencies into $(VENV) (about a minute the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: format
+format: setup ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --quiet .
+
+.PHONY: lock
+lock: ## lock the dependencies again (needs uv on PATH)
+	$(UV_COMPILE) --output-file requirements/runtime.txt
+	$(UV_COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+.PHONY: lint
+lint: setup
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+.PHONY: types
+types: setup
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: setup
+	@$(BIN)/lint-imports
+
+.PHONY: check
+check: lint types imports ## lint, types, import contracts
+
+.PHONY: test
+test: check ## everything: check, then the tests (starts Temporal, PostgreSQL and a registry)
+	@$(BIN)/pytest

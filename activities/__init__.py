@@ -1,0 +1,1 @@
+"""Temporal activities: fetch, decide, do, through the ports."""

@@ -1,0 +1,1 @@
+"""What Portcall knows: values and decisions. No I/O outside `adapters/` and `cli/`."""

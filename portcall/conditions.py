@@ -1,0 +1,135 @@
+"""Conditions on a text: a regular expression (RE2), a glob or a list; compiled when read.
+
+RE2 matches in linear time, so that no pattern can be a denial of service. Expressions are
+anchored at both ends, as in Prometheus.
+"""
+
+import functools
+import re
+from typing import Annotated, Any, Literal, Self
+
+import re2
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+LONGEST_PATTERN = 10_000
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 8 << 20
+    return options
+
+
+@functools.lru_cache(maxsize=20_000)
+def compile_regex(pattern: str) -> Any:
+    """Compile an RE2 pattern; raise ValueError naming the fault and its position."""
+    try:
+        return re2.compile(pattern, _options())
+    except re2.error as error:
+        text = error.args[0]
+        message = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        reason, _, fragment = message.partition(": ")
+        at = pattern.find(fragment) if fragment else len(pattern)
+        raise ValueError(
+            f"not a regular expression (RE2) at position {max(at, 0)}: {reason}"
+        ) from None
+
+
+_GLOB_TOKEN = re.compile(r"(?:(?<=/)|^)\*\*/|\*\*|\*|\?|\[[!^]?.[^\]]*\]|.", re.DOTALL)
+_GLOB_PLAIN = {"**": ".*", "*": "[^/]*", "?": "[^/]", "**/": "(?:.*/)?"}
+_GLOB_BRACES = {"{": "(?:", "}": ")", ",": "|"}
+
+
+def glob_to_regex(glob: str) -> str:
+    """Translate a glob: `*` within one path part, `**` across them, `?`, `[a-z]`, `{a,b}`."""
+    out: list[str] = []
+    depth = 0
+    for match in _GLOB_TOKEN.finditer(glob):
+        part = match[0]
+        was_open = depth > 0
+        depth += {"{": 1, "}": -1 if depth else 0}.get(part, 0)
+        if part in _GLOB_PLAIN:
+            out.append(_GLOB_PLAIN[part])
+        elif part in _GLOB_BRACES and (depth or was_open):
+            out.append(_GLOB_BRACES[part])
+        elif part == "[":
+            raise ValueError(f"not a glob at position {match.start()}: missing ]")
+        elif part[0] == "[":
+            out.append(_glob_class(part[1:-1]))
+        else:
+            out.append(re.escape(part))
+    if depth:
+        raise ValueError(f"not a glob at position {glob.rfind('{')}: missing }}")
+    return "".join(out)
+
+
+def _glob_class(body: str) -> str:
+    inverted = body[0] in "!^"
+    safe = body[inverted:].replace("\\", "\\\\").replace("[", "\\[")
+    return f"[{'^' if inverted else ''}{safe}]"
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)]
+Choice = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class TextCondition(BaseModel):
+    """Exactly one of `regex`, `glob` and `in`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    regex: Pattern | None = None
+    glob: Pattern | None = None
+    in_: Annotated[list[Choice], Field(min_length=1, max_length=10_000)] | None = Field(
+        default=None, alias="in"
+    )
+
+    @field_validator("regex")
+    @classmethod
+    def _regex_compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            compile_regex(value)
+        return value
+
+    @field_validator("glob")
+    @classmethod
+    def _glob_compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            compile_regex(glob_to_regex(value))
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(c is not None for c in (self.regex, self.glob, self.in_)) != 1:
+            raise ValueError("give exactly one of: regex, glob, in")
+        return self
+
+    @model_serializer
+    def _only_what_was_given(self) -> dict[str, Any]:
+        return {self.form: self.in_ if self.in_ is not None else self.regex or self.glob}
+
+    @property
+    def form(self) -> Literal["regex", "glob", "in"]:
+        """Which of the three was given."""
+        return "regex" if self.regex is not None else "glob" if self.glob is not None else "in"
+
+    def holds(self, value: str) -> bool:
+        """Whether `value`, the whole of it, satisfies the condition."""
+        if self.in_ is not None:
+            return value in self.in_
+        pattern = self.regex if self.regex is not None else glob_to_regex(self.glob or "")
+        return compile_regex(pattern).fullmatch(value) is not None
+
+    def __str__(self) -> str:
+        """Describe the condition as people write it."""
+        wanted = self.in_ if self.in_ is not None else self.regex or self.glob
+        return f"{self.form}: {wanted}"

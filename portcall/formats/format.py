@@ -1,0 +1,34 @@
+"""What a format is: `render` takes an event and gives the message to send."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from portcall.attempts import Headers
+from portcall.events import RegistryEvent
+
+
+@dataclass(frozen=True)
+class Message:
+    """A body with its content type and the headers that belong to it."""
+
+    content_type: str
+    body: bytes
+    headers: Headers = ()
+
+
+class Format(Protocol):
+    """A way to write an event down for a receiver."""
+
+    @property
+    def name(self) -> str:
+        """The word in a policy's `format`."""
+        ...
+
+    @property
+    def needs_raw(self) -> bool:
+        """Whether the raw original must travel with the delivery."""
+        ...
+
+    def render(self, event: RegistryEvent) -> Message:
+        """Give the message; never fails for an event that a source produced."""
+        ...

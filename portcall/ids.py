@@ -1,0 +1,132 @@
+"""Workflow ids, search attributes and the text that people read beside them: one registry.
+
+Ids come from the event's own identity, never from chance, so that repeats, resets and
+replays agree. Names hold at most 50 characters and event ids 64, so that a delivery's id
+fits the 255 characters of Temporal's SQL schema.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from portcall.attempts import Outcome
+from portcall.events import RegistryEvent
+
+TASK_QUEUE = "portcall"
+
+EVENT_ID = SearchAttributeKey.for_keyword("EventId")
+EVENT_TYPE = SearchAttributeKey.for_keyword("EventType")
+SOURCE = SearchAttributeKey.for_keyword("Source")
+REPOSITORY = SearchAttributeKey.for_keyword("Repository")
+DIGEST = SearchAttributeKey.for_keyword("Digest")
+POLICY = SearchAttributeKey.for_keyword("Policy")
+TARGET = SearchAttributeKey.for_keyword("Target")
+OUTCOME = SearchAttributeKey.for_keyword("Outcome")
+TAGS = SearchAttributeKey.for_keyword_list("Tags")
+HTTP_STATUS = SearchAttributeKey.for_int("HttpStatus")
+ATTEMPTS = SearchAttributeKey.for_int("Attempts")
+NEXT_ATTEMPT_AT = SearchAttributeKey.for_datetime("NextAttemptAt")
+
+SEARCH_ATTRIBUTES = (
+    EVENT_ID, EVENT_TYPE, SOURCE, REPOSITORY, DIGEST, POLICY, TARGET, OUTCOME, TAGS,
+    HTTP_STATUS, ATTEMPTS, NEXT_ATTEMPT_AT,
+)  # fmt: skip
+
+LONGEST_VALUE = 255
+"""A Keyword is VARCHAR(255) in Temporal's SQL visibility."""
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class DeliveryKey(NamedTuple):
+    """The parts of a delivery's workflow id."""
+
+    source: str
+    event_id: str
+    policy: str
+    target: str
+
+
+def derived_id(parts: Iterable[str | bytes]) -> str:
+    """Make an event id of 32 hex digits from what identifies an event without one."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:32]
+
+
+def plain_id(native: str) -> str:
+    """Keep a sender's own event id where it is short and plain, else derive one from it."""
+    return native if _PLAIN_ID.fullmatch(native) else derived_id([native])
+
+
+def event_workflow_id(source: str, event_id: str) -> str:
+    """Give `event:{source}:{event id}`."""
+    return f"event:{source}:{event_id}"
+
+
+def delivery_workflow_id(key: DeliveryKey) -> str:
+    """Give `delivery:{source}:{event id}:{policy}:{target}`."""
+    return "delivery:" + ":".join(key)
+
+
+def parse_delivery_id(workflow_id: str) -> DeliveryKey | None:
+    """Split a delivery's workflow id, or None where it is not one."""
+    kind, *parts = workflow_id.split(":")
+    return DeliveryKey(*parts) if kind == "delivery" and len(parts) == 4 else None
+
+
+def webhook_id(key: DeliveryKey) -> str:
+    """Give the `webhook-id` of a delivery: the same over retries and resets."""
+    return "msg_" + derived_id(key)
+
+
+def cut(value: str) -> str:
+    """Cut a value to what a Keyword holds."""
+    return value[:LONGEST_VALUE]
+
+
+def _event_pairs(event: RegistryEvent) -> list[SearchAttributePair[Any]]:
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(EVENT_ID, event.id),
+        SearchAttributePair(EVENT_TYPE, cut(event.type)),
+        SearchAttributePair(SOURCE, event.source),
+    ]
+    if event.repository:
+        pairs.append(SearchAttributePair(REPOSITORY, cut(event.repository)))
+    if event.digest:
+        pairs.append(SearchAttributePair(DIGEST, cut(event.digest)))
+    if event.tags:
+        pairs.append(SearchAttributePair(TAGS, [cut(tag) for tag in event.tags[:100]]))
+    return pairs
+
+
+def event_attributes(event: RegistryEvent) -> TypedSearchAttributes:
+    """Give the search attributes that an event workflow starts with."""
+    return TypedSearchAttributes(_event_pairs(event))
+
+
+def delivery_attributes(event: RegistryEvent, policy: str, target: str) -> TypedSearchAttributes:
+    """Give the search attributes that a delivery starts with."""
+    return TypedSearchAttributes(
+        [
+            *_event_pairs(event),
+            SearchAttributePair(POLICY, policy),
+            SearchAttributePair(TARGET, target),
+            SearchAttributePair(OUTCOME, Outcome.DELIVERING.value),
+        ]
+    )
+
+
+def event_title(event: RegistryEvent) -> str:
+    """Say in one line what happened, for the Web UI: `artifact.pushed prod/app:v1`."""
+    subject = event.repository or event.project or event.source
+    if event.tags:
+        subject += ":" + ",".join(event.tags[:3])
+    elif event.digest:
+        subject += "@" + event.digest[:19]
+    return cut(f"{event.type} {subject}")

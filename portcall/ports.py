@@ -1,0 +1,192 @@
+"""Protocols for the outside: what decisions and activities need, whoever provides it.
+
+Adapters implement them for real, `tests/fakes.py` in memory; both pass the same contract
+tests. Every method may raise `UnavailableError` where the thing behind it is away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from portcall.attempts import AttemptError, Headers, Timings
+from portcall.events import RegistryEvent
+from portcall.policies import Policy, Source, Target
+
+SpecT = TypeVar("SpecT", Source, Target, Policy)
+
+
+@dataclass(frozen=True)
+class Stored(Generic[SpecT]):
+    """A spec as it is stored. `version` counts from 1 with each change and makes the ETag."""
+
+    spec: SpecT
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class Collection(Protocol[SpecT]):
+    """Sources, targets or policies by name. Secrets in specs are in clear in here."""
+
+    async def get(self, name: str) -> Stored[SpecT]:
+        """Give one; raise NotFoundError."""
+        ...
+
+    async def list(self, *, after: str = "", limit: int | None = None) -> Sequence[Stored[SpecT]]:
+        """Give those whose names come after `after`, by name."""
+        ...
+
+    async def create(self, spec: SpecT) -> Stored[SpecT]:
+        """Add one; raise ConflictError where the name is in use."""
+        ...
+
+    async def put(self, spec: SpecT, *, if_version: int | None = None) -> Stored[SpecT]:
+        """Create or replace; the version stays where nothing changed.
+
+        Raise PreconditionError where `if_version` is given and is not the stored version.
+        """
+        ...
+
+    async def delete(self, name: str, *, if_version: int | None = None) -> None:
+        """Remove one; raise NotFoundError, PreconditionError or ConflictError (still used)."""
+        ...
+
+
+class PolicyStore(Protocol):
+    """The policy database."""
+
+    @property
+    def sources(self) -> Collection[Source]:
+        """The configured registries."""
+        ...
+
+    @property
+    def targets(self) -> Collection[Target]:
+        """The webhook endpoints."""
+        ...
+
+    @property
+    def policies(self) -> Collection[Policy]:
+        """The users' rules."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailableError where the database does not answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class InboxEntry:
+    """What the inbox holds of one notification.
+
+    `state` is `waiting` (for Temporal) or `parked` (not understood, `reason` says why).
+    `headers` have lower-case names and no credentials; `body` is the raw request body.
+    `events` are the parsed events of a waiting entry.
+    """
+
+    id: int
+    source: str
+    state: str
+    reason: str
+    received_at: datetime
+    headers: Mapping[str, str]
+    body: bytes
+    hint: str | None = None
+    events: tuple[RegistryEvent, ...] = ()
+
+
+class Inbox(Protocol):
+    """A bounded table that keeps what was answered 202 but did not reach Temporal."""
+
+    async def keep_waiting(self, source: str, events: Sequence[RegistryEvent]) -> int:
+        """Keep events until Temporal is back; give the id. Raise UnavailableError when full."""
+        ...
+
+    async def park(
+        self, source: str, reason: str, body: bytes, headers: Mapping[str, str], hint: str | None
+    ) -> int:
+        """Keep a notification that was not understood; the same bytes twice are one entry."""
+        ...
+
+    async def oldest_waiting(self, limit: int) -> Sequence[InboxEntry]:
+        """Give the entries that wait for Temporal, oldest first."""
+        ...
+
+    async def get(self, entry_id: int) -> InboxEntry:
+        """Give one entry; raise NotFoundError."""
+        ...
+
+    async def list(
+        self, *, state: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Sequence[InboxEntry]:
+        """Give entries newest first, those with an id below `before`."""
+        ...
+
+    async def remove(self, entry_id: int) -> None:
+        """Forget an entry; one that is gone already is not an error."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Give the number of entries by state."""
+        ...
+
+
+@dataclass(frozen=True)
+class OutgoingRequest:
+    """A request ready to be sent, secrets in clear. `timeout` bounds the whole exchange."""
+
+    url: str
+    headers: Headers
+    body: bytes
+    timeout: timedelta
+    skip_cert_verify: bool = False
+    method: str = "POST"
+
+
+@dataclass(frozen=True)
+class ReceivedResponse:
+    """What was read of a response: at most `BODY_LIMIT` bytes of body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What became of a request: a response or an error, never both, never an exception."""
+
+    response: ReceivedResponse | None
+    error: AttemptError | None
+    timings: Timings
+    peer: str | None
+
+
+class Transport(Protocol):
+    """Sends webhooks and guards the network."""
+
+    async def send(self, request: OutgoingRequest) -> Exchange:
+        """Send one request; the receiver's faults come back as a value."""
+        ...
+
+
+@dataclass(frozen=True)
+class Started:
+    """What became of starting an event's workflow."""
+
+    event_id: str
+    duplicate: bool
+
+
+class Engine(Protocol):
+    """Starts event workflows on Temporal."""
+
+    async def start(self, event: RegistryEvent, *, timeout: timedelta) -> Started:
+        """Start the event's workflow; raise EngineUnavailableError, also after `timeout`.
+
+        After a time-out the workflow may have started all the same: starting it again says
+        `duplicate` then.
+        """
+        ...

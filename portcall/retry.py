@@ -1,0 +1,86 @@
+"""What to do after an attempt: delivered, try again after a while, or give up and why.
+
+Pure: time, elapsed time and chance come in as arguments. The same table of rules stands in
+`docs/retries.md`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType, Outcome
+from portcall.durations import format_duration
+from portcall.policies import RetryPolicy
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The receiver said 2xx."""
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """Wait `delay`, then make the next attempt."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """No further attempt. `reason` is one sentence for a person."""
+
+    outcome: Outcome
+    reason: str
+
+
+Decision = Delivered | TryAgain | GiveUp
+
+
+def backoff(policy: RetryPolicy, number: int, chance: float) -> timedelta:
+    """Give the wait after attempt `number` (from 1), spread by `jitter` with `chance` in [0, 1)."""
+    longest = policy.maximum_interval.total_seconds()
+    try:
+        grown = policy.initial_interval.total_seconds() * policy.backoff_coefficient ** (number - 1)
+    except OverflowError:
+        grown = longest
+    spread = 1 + policy.jitter * (2 * chance - 1)
+    return timedelta(seconds=min(grown, longest) * spread)
+
+
+def is_retryable(policy: RetryPolicy, record: AttemptRecord) -> bool:
+    """Whether `retry_on` covers what happened. Our own faults and a lost worker always are."""
+    if record.error:
+        kind = record.error.type
+        if kind in (ErrorType.LOST, ErrorType.INTERNAL):
+            return True
+        return ("timeout" if kind is ErrorType.TIMEOUT else "network") in policy.retry_on
+    status = record.http_status or 0
+    return str(status) in policy.retry_on or f"{status // 100}xx" in policy.retry_on
+
+
+def decide(
+    policy: RetryPolicy, number: int, record: AttemptRecord, elapsed: timedelta, chance: float
+) -> Decision:
+    """Decide what follows attempt `number`, `elapsed` after the delivery began.
+
+    A `Retry-After` lengthens the wait, never shortens it (RFC 9110, section 10.2.3). A wait
+    that would pass `expires_after` is cut to it, so that the last attempt falls on the expiry.
+    """
+    if record.outcome is AttemptOutcome.DELIVERED:
+        return Delivered()
+    if record.outcome is AttemptOutcome.BLOCKED:
+        return GiveUp(Outcome.BLOCKED, record.summary())
+    if not is_retryable(policy, record):
+        return GiveUp(Outcome.REJECTED, f"{record.summary()} is not in retry_on")
+    if number >= policy.maximum_attempts:
+        return GiveUp(
+            Outcome.EXHAUSTED,
+            f"{number} of {number} attempts failed, the last with {record.summary()}",
+        )
+    left = policy.expires_after - elapsed
+    if left <= timedelta():
+        limit = format_duration(policy.expires_after)
+        return GiveUp(
+            Outcome.EXHAUSTED, f"expired after {limit}, the last attempt with {record.summary()}"
+        )
+    delay = max(backoff(policy, number, chance), record.retry_after or timedelta())
+    return TryAgain(min(delay, left))

@@ -1,0 +1,1 @@
+"""The worker process: builds adapters, gives them to activities, runs."""

@@ -1,0 +1,1 @@
+"""Temporal workflows: the order of steps, timers and children."""
