@@ -130,3 +130,8 @@ def event_title(event: RegistryEvent) -> str:
     elif event.digest:
         subject += "@" + event.digest[:19]
     return cut(f"{event.type} {subject}")
+
+
+def delivery_title(event: RegistryEvent, policy: str, target: str) -> str:
+    """Say in one line what is sent where: `artifact.pushed prod/app:v1 → ci (deploy-prod)`."""
+    return cut(f"{event_title(event)[:150]} → {target} ({policy})")

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from portcall.attempts import AttemptError, Headers, Timings
 from portcall.events import RegistryEvent
+from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
 from portcall.policies import Policy, Source, Target
 
 SpecT = TypeVar("SpecT", Source, Target, Policy)
@@ -189,4 +190,44 @@ class Engine(Protocol):
         After a time-out the workflow may have started all the same: starting it again says
         `duplicate` then.
         """
+        ...
+
+
+class DeliveryLog(Protocol):
+    """The log: Temporal's history and visibility, read and acted upon."""
+
+    async def deliveries(
+        self, wanted: Filter, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[DeliverySummary], str | None]:
+        """Give a page of deliveries, newest first, each as its newest run stands."""
+        ...
+
+    async def delivery(self, delivery_id: str) -> DeliveryDetail:
+        """Give one delivery with all attempts; raise NotFoundError."""
+        ...
+
+    async def events(
+        self, wanted: Filter, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[EventSummary], str | None]:
+        """Give a page of events, newest first."""
+        ...
+
+    async def event(self, event_id: str) -> EventDetail:
+        """Give one event; raise NotFoundError, or ConflictError where two sources have the id."""
+        ...
+
+    async def redeliver(self, delivery_id: str, *, reason: str) -> DeliverySummary:
+        """Send a closed delivery again (a reset); raise ConflictError while it is open."""
+        ...
+
+    async def retry_now(self, delivery_id: str) -> None:
+        """Make the next attempt at once; raise ConflictError where none is waited for."""
+        ...
+
+    async def cancel(self, delivery_id: str) -> None:
+        """End an open delivery; raise ConflictError where it has ended."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise EngineUnavailableError where Temporal does not answer."""
         ...

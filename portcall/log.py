@@ -1,0 +1,95 @@
+"""What the log answers: events and deliveries as summaries in lists, whole on their page."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from portcall.attempts import AttemptRecord, EventOutcome, Outcome
+from portcall.events import RegistryEvent, Value
+
+
+class DeliverySummary(Value):
+    """One delivery, as its newest run stands. `id` is its workflow id."""
+
+    id: str
+    event_id: str
+    event_type: str = ""
+    source: str = ""
+    repository: str | None = None
+    tags: tuple[str, ...] = ()
+    digest: str | None = None
+    policy: str = ""
+    target: str = ""
+    outcome: Outcome
+    attempts: int = 0
+    http_status: int | None = None
+    started_at: datetime
+    closed_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    run_id: str = ""
+    temporal_url: str | None = None
+
+
+class DeliveryDetail(DeliverySummary):
+    """A delivery with every attempt over all its runs, oldest first; `reason` says why it ended."""
+
+    reason: str | None = None
+    runs: tuple[str, ...] = ()
+    attempt_records: tuple[AttemptRecord, ...] = ()
+
+
+class EventSummary(Value):
+    """One event. `deliveries` is the number of policy and target pairs that matched."""
+
+    id: str
+    type: str
+    source: str
+    project: str | None = None
+    repository: str | None = None
+    tags: tuple[str, ...] = ()
+    digest: str | None = None
+    actor: str | None = None
+    occurred_at: datetime | None = None
+    received_at: datetime
+    outcome: EventOutcome | None = None
+    deliveries: int | None = None
+    run_id: str = ""
+    temporal_url: str | None = None
+
+
+class EventDetail(EventSummary):
+    """An event with its deliveries, the normalised whole with the raw original, and who missed."""
+
+    event: RegistryEvent
+    delivery_list: tuple[DeliverySummary, ...] = ()
+    misses: tuple[dict[str, Any], ...] = ()
+
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Filter(BaseModel):
+    """What both lists are searched by. `repository` and `target` may end in `*`.
+
+    Times are aware and compare with when the event was received, or the delivery started;
+    `since` is inclusive, `until` exclusive.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Text | None = None
+    event_type: Text | None = None
+    event_id: Text | None = None
+    repository: Text | None = None
+    tag: Text | None = None
+    digest: Text | None = None
+    policy: Text | None = None
+    target: Text | None = None
+    outcome: Literal[
+        "delivering", "retrying", "delivered", "exhausted", "rejected", "blocked", "cancelled",
+        "matched", "unmatched",
+    ] | None = None  # fmt: skip
+    http_status: Annotated[int, Field(ge=100, le=599)] | None = None
+    since: datetime | None = None
+    until: datetime | None = None

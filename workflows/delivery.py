@@ -1,0 +1,175 @@
+"""One workflow per delivery: attempt, ask `portcall/retry.py`, wait, until it says stop.
+
+Every attempt is an activity of its own with Temporal's retry off, so that history keeps each
+request with its response. A delivery that is given up fails, so that the Web UI's filter
+`Failed` is the list of failed deliveries; a reset to the first task sends it again.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy as NativeRetry
+from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.attempt_delivery import AttemptDelivery, AttemptInput, record_of_failure
+    from activities.request_cancellation import request_cancellation
+    from portcall.attempts import AttemptRecord, Outcome
+    from portcall.durations import format_duration
+    from portcall.events import RegistryEvent, Value
+    from portcall.ids import ATTEMPTS, HTTP_STATUS, NEXT_ATTEMPT_AT, OUTCOME
+    from portcall.policies import RetryPolicy
+    from portcall.retry import Delivered, GiveUp, TryAgain, decide
+
+ONCE = NativeRetry(maximum_attempts=1)
+LONGEST_ATTEMPT = timedelta(minutes=10)
+HEARTBEAT = timedelta(seconds=15)
+OUTAGE_WAITS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 120, 300))
+
+
+class DeliveryInput(Value):
+    """One event for one target of one policy; no secret. `retry` is the policy's as it was then."""
+
+    event: RegistryEvent
+    policy: str
+    target: str
+    format: str = "default"
+    retry: RetryPolicy = RetryPolicy()
+
+
+class DeliveryResult(Value):
+    """A delivery that arrived, after so many attempts."""
+
+    attempts: int
+    http_status: int | None = None
+
+
+@workflow.defn
+class DeliveryWorkflow:
+    """Deliver one event to one target.
+
+    Signals: `retry_now` ends the wait for the next attempt; `cancel` ends the delivery as
+    Canceled, after an attempt under way has been recorded. Search attributes: those of the
+    event, `Policy`, `Target`, `Outcome`, `HttpStatus`, `Attempts`, `NextAttemptAt`.
+    """
+
+    def __init__(self) -> None:
+        """Start with nobody having asked for anything."""
+        self._retry_now = False
+        self._cancel = False
+
+    @workflow.signal
+    def retry_now(self) -> None:
+        """Make the next attempt at once."""
+        self._retry_now = True
+
+    @workflow.signal
+    def cancel(self) -> None:
+        """End the delivery without another attempt."""
+        self._cancel = True
+
+    @workflow.run
+    async def run(self, delivery: DeliveryInput) -> DeliveryResult:
+        """Attempt until delivered, given up or cancelled."""
+        began = workflow.now()
+        number = 0
+        while True:
+            number += 1
+            record = await self._attempt(delivery, number)
+            elapsed = workflow.now() - began
+            decision = decide(delivery.retry, number, record, elapsed, workflow.random().random())
+            match decision:
+                case Delivered():
+                    _show(Outcome.DELIVERED, number, record)
+                    return DeliveryResult(attempts=number, http_status=record.http_status)
+                case GiveUp(outcome=outcome, reason=reason):
+                    _show(outcome, number, record)
+                    raise ApplicationError(reason, type=f"Delivery{outcome.value.capitalize()}")
+                case TryAgain(delay=delay):
+                    _show(Outcome.RETRYING, number, record, next_attempt_at=workflow.now() + delay)
+                    await self._wait(delay, f"attempt {number + 1} in {format_duration(delay)}")
+
+    async def _attempt(self, delivery: DeliveryInput, number: int) -> AttemptRecord:
+        """Make one attempt; our own outages do not count as one and are waited out."""
+        outages = 0
+        while True:
+            started = workflow.now()
+            handle = workflow.start_activity_method(
+                AttemptDelivery.attempt_delivery,
+                AttemptInput(
+                    event=delivery.event,
+                    policy=delivery.policy,
+                    target=delivery.target,
+                    format=delivery.format,
+                    number=number,
+                ),
+                start_to_close_timeout=LONGEST_ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
+                retry_policy=ONCE,
+                cancellation_type=workflow.ActivityCancellationType.ABANDON,
+                summary=f"attempt {number} → {delivery.target}",
+            )
+            record = await self._recorded(handle, number, started)
+            if record is not None:
+                return record
+            await self._wait(OUTAGE_WAITS[min(outages, 7)], "the policy database is away")
+            outages += 1
+
+    async def _recorded(
+        self, handle: workflow.ActivityHandle[AttemptRecord], number: int, started: datetime
+    ) -> AttemptRecord | None:
+        """Await the attempt, even when cancelled meanwhile: what was sent is recorded."""
+        while True:
+            try:
+                return await asyncio.shield(handle)
+            except ActivityError as error:
+                return record_of_failure(error, number=number, started_at=started)
+            except asyncio.CancelledError:
+                self._cancel = True
+
+    async def _wait(self, delay: timedelta, summary: str) -> None:
+        """Wait for the time, `retry_now` or a cancellation; the last raises CancelledError."""
+        self._retry_now = False
+        try:
+            await workflow.wait_condition(
+                lambda: self._retry_now or self._cancel, timeout=delay, timeout_summary=summary
+            )
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            self._cancel = True
+        if self._cancel:
+            await self._end_cancelled()
+
+    async def _end_cancelled(self) -> None:
+        """End as Canceled. A signal alone cannot: Temporal must have been asked to cancel."""
+        workflow.upsert_search_attributes(
+            [OUTCOME.value_set(Outcome.CANCELLED.value), NEXT_ATTEMPT_AT.value_unset()]
+        )
+        if workflow.cancellation_reason() is None:
+            await workflow.execute_local_activity(
+                request_cancellation, start_to_close_timeout=timedelta(seconds=10)
+            )
+            await workflow.wait_condition(lambda: False)
+        raise asyncio.CancelledError
+
+
+def _show(
+    outcome: Outcome, number: int, record: AttemptRecord, next_attempt_at: datetime | None = None
+) -> None:
+    """Set the search attributes to where the delivery stands."""
+    updates: list[SearchAttributeUpdate] = [
+        OUTCOME.value_set(outcome.value),
+        ATTEMPTS.value_set(number),
+    ]
+    if record.http_status is not None:
+        updates.append(HTTP_STATUS.value_set(record.http_status))
+    elif number > 1:
+        updates.append(HTTP_STATUS.value_unset())
+    if next_attempt_at is not None:
+        updates.append(NEXT_ATTEMPT_AT.value_set(next_attempt_at))
+    elif number > 1:
+        updates.append(NEXT_ATTEMPT_AT.value_unset())
+    workflow.upsert_search_attributes(updates)
