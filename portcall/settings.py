@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     log_retention: Duration = timedelta(days=30)
     ui_url: str | None = None
+    url: str | None = None
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     inbox_limit: Annotated[int, Field(ge=1)] = 100_000
 
@@ -45,6 +46,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def api_url(self) -> str:
+        """Where the commands find the API: as given, else this machine's own."""
+        return self.url or f"http://127.0.0.1:{self.port}"
 
     @property
     def resolved_database_url(self) -> str:
