@@ -54,6 +54,14 @@ class Collection(Protocol[SpecT]):
         ...
 
 
+@dataclass(frozen=True)
+class PolicySnapshot:
+    """What matching needs, without a secret: enabled policies by name, and who is switched off."""
+
+    policies: tuple[Policy, ...] = ()
+    disabled_targets: frozenset[str] = frozenset()
+
+
 class PolicyStore(Protocol):
     """The policy database."""
 
@@ -72,6 +80,10 @@ class PolicyStore(Protocol):
         """The users' rules."""
         ...
 
+    async def snapshot(self) -> PolicySnapshot:
+        """Give what matching needs; at most a second old, and usually without a query."""
+        ...
+
     async def ping(self) -> None:
         """Raise StoreUnavailableError where the database does not answer."""
         ...
@@ -82,8 +94,9 @@ class InboxEntry:
     """What the inbox holds of one notification.
 
     `state` is `waiting` (for Temporal) or `parked` (not understood, `reason` says why).
-    `headers` have lower-case names and no credentials; `body` is the raw request body.
-    `events` are the parsed events of a waiting entry.
+    `headers` have lower-case names and no credentials; `body` is the raw request body of a
+    parked entry, `events` are the parsed events of a waiting one, `size` is the bytes kept.
+    A notification parked again is counted: `count` times, lately at `last_seen_at`.
     """
 
     id: int
@@ -95,6 +108,9 @@ class InboxEntry:
     body: bytes
     hint: str | None = None
     events: tuple[RegistryEvent, ...] = ()
+    size: int = 0
+    count: int = 1
+    last_seen_at: datetime | None = None
 
 
 class Inbox(Protocol):
@@ -107,11 +123,18 @@ class Inbox(Protocol):
     async def park(
         self, source: str, reason: str, body: bytes, headers: Mapping[str, str], hint: str | None
     ) -> int:
-        """Keep a notification that was not understood; the same bytes twice are one entry."""
+        """Keep a notification that was not understood; the same bytes twice are one entry.
+
+        Raise UnavailableError when full.
+        """
         ...
 
     async def oldest_waiting(self, limit: int) -> Sequence[InboxEntry]:
-        """Give the entries that wait for Temporal, oldest first."""
+        """Give the entries that wait for Temporal, oldest first.
+
+        Several forwarders may read the same ones: starting an event twice is harmless, and so
+        is removing an entry twice.
+        """
         ...
 
     async def get(self, entry_id: int) -> InboxEntry:
@@ -121,7 +144,10 @@ class Inbox(Protocol):
     async def list(
         self, *, state: str | None = None, before: int | None = None, limit: int = 50
     ) -> Sequence[InboxEntry]:
-        """Give entries newest first, those with an id below `before`."""
+        """Give entries newest first, those with an id below `before`.
+
+        They come without `body` and `events`, which may be large; `get` has both.
+        """
         ...
 
     async def remove(self, entry_id: int) -> None:
@@ -129,7 +155,7 @@ class Inbox(Protocol):
         ...
 
     async def counts(self) -> Mapping[str, int]:
-        """Give the number of entries by state."""
+        """Give the number of entries by state, `waiting` and `parked` always among them."""
         ...
 
 
@@ -206,16 +232,6 @@ class DeliveryLog(Protocol):
         """Give one delivery with all attempts; raise NotFoundError."""
         ...
 
-    async def events(
-        self, wanted: Filter, *, cursor: str | None, limit: int
-    ) -> tuple[Sequence[EventSummary], str | None]:
-        """Give a page of events, newest first."""
-        ...
-
-    async def event(self, event_id: str) -> EventDetail:
-        """Give one event; raise NotFoundError, or ConflictError where two sources have the id."""
-        ...
-
     async def redeliver(self, delivery_id: str, *, reason: str) -> DeliverySummary:
         """Send a closed delivery again (a reset); raise ConflictError while it is open."""
         ...
@@ -230,4 +246,18 @@ class DeliveryLog(Protocol):
 
     async def ping(self) -> None:
         """Raise EngineUnavailableError where Temporal does not answer."""
+        ...
+
+
+class EventLog(Protocol):
+    """The log of events, matched or not."""
+
+    async def events(
+        self, wanted: Filter, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[EventSummary], str | None]:
+        """Give a page of events, newest first."""
+        ...
+
+    async def event(self, event_id: str) -> EventDetail:
+        """Give one event; raise NotFoundError, or ConflictError where two sources have the id."""
         ...

@@ -1,0 +1,225 @@
+"""The ports in memory. They pass the same contract tests as the real adapters."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic
+
+from portcall.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionError,
+    StoreUnavailableError,
+    UnavailableError,
+)
+from portcall.events import RegistryEvent
+from portcall.ids import derived_id, event_workflow_id
+from portcall.policies import Policy, Source, Target
+from portcall.ports import InboxEntry, PolicySnapshot, SpecT, Started, Stored
+
+
+@dataclass
+class Switch:
+    """Whether a fake's server answers; a test turns it off and on."""
+
+    available: bool = True
+
+    def check_store(self) -> None:
+        if not self.available:
+            raise StoreUnavailableError("The policy database does not answer.")
+
+
+def _nothing(_: Any) -> None:
+    """Have no objection."""
+
+
+class FakeCollection(Generic[SpecT]):
+    """A `Collection` in a dict."""
+
+    def __init__(
+        self,
+        noun: str,
+        switch: Switch,
+        check_write: Callable[[SpecT], None] = _nothing,
+        check_delete: Callable[[str], None] = _nothing,
+    ) -> None:
+        self.noun = noun
+        self.switch = switch
+        self.check_write = check_write
+        self.check_delete = check_delete
+        self.rows: dict[str, Stored[SpecT]] = {}
+
+    async def get(self, name: str) -> Stored[SpecT]:
+        self.switch.check_store()
+        if name not in self.rows:
+            raise NotFoundError(f"There is no {self.noun} named {name}.")
+        return self.rows[name]
+
+    async def list(self, *, after: str = "", limit: int | None = None) -> Sequence[Stored[SpecT]]:
+        self.switch.check_store()
+        return [self.rows[name] for name in sorted(self.rows) if name > after][:limit]
+
+    async def create(self, spec: SpecT) -> Stored[SpecT]:
+        self.switch.check_store()
+        if spec.name in self.rows:
+            raise ConflictError(f"There is a {self.noun} named {spec.name} already.")
+        return self._write(spec)
+
+    async def put(self, spec: SpecT, *, if_version: int | None = None) -> Stored[SpecT]:
+        self.switch.check_store()
+        stored = self.rows.get(spec.name)
+        self._check_version(stored, if_version)
+        return stored if stored and stored.spec == spec else self._write(spec)
+
+    async def delete(self, name: str, *, if_version: int | None = None) -> None:
+        self._check_version(await self.get(name), if_version)
+        self.check_delete(name)
+        del self.rows[name]
+
+    def _write(self, spec: SpecT) -> Stored[SpecT]:
+        self.check_write(spec)
+        now = datetime.now(UTC)
+        old = self.rows.get(spec.name) or Stored(spec, version=0, created_at=now, updated_at=now)
+        self.rows[spec.name] = replace(old, spec=spec, version=old.version + 1, updated_at=now)
+        return self.rows[spec.name]
+
+    def _check_version(self, stored: Stored[SpecT] | None, if_version: int | None) -> None:
+        if if_version is not None and if_version != (stored.version if stored else 0):
+            raise PreconditionError(f"The {self.noun} was changed in the meantime.")
+
+
+class FakeStore:
+    """A `PolicyStore` in memory; `switch.available = False` takes it away."""
+
+    def __init__(self) -> None:
+        self.switch = Switch()
+        self.sources: FakeCollection[Source] = FakeCollection("source", self.switch)
+        self.targets: FakeCollection[Target] = FakeCollection(
+            "target", self.switch, check_delete=self._check_unused
+        )
+        self.policies: FakeCollection[Policy] = FakeCollection(
+            "policy", self.switch, check_write=self._check_targets
+        )
+
+    async def snapshot(self) -> PolicySnapshot:
+        self.switch.check_store()
+        policies = [stored.spec for stored in await self.policies.list()]
+        targets = [stored.spec for stored in await self.targets.list()]
+        return PolicySnapshot(
+            policies=tuple(policy for policy in policies if policy.enabled),
+            disabled_targets=frozenset(target.name for target in targets if not target.enabled),
+        )
+
+    async def ping(self) -> None:
+        self.switch.check_store()
+
+    def _check_targets(self, policy: Policy) -> None:
+        unknown = [name for name in policy.targets if name not in self.targets.rows]
+        if unknown:
+            message = f"There is no target named {', '.join(unknown)}."
+            raise InvalidInputError(message, [{"field": "targets", "message": message}])
+
+    def _check_unused(self, name: str) -> None:
+        users = sorted(n for n, row in self.policies.rows.items() if name in row.spec.targets)
+        if users:
+            raise ConflictError(
+                f"The target {name} is used by: {', '.join(users)}.", policies=users
+            )
+
+
+class FakeInbox:
+    """An `Inbox` in memory; `switch.available = False` takes it away."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self.limit = limit
+        self.switch = Switch()
+        self.entries: dict[int, InboxEntry] = {}
+        self.parked: dict[str, int] = {}
+        self.ids = itertools.count(1)
+
+    async def keep_waiting(self, source: str, events: Sequence[RegistryEvent]) -> int:
+        size = sum(len(event.model_dump_json()) for event in events)
+        return self._add(source=source, state="waiting", events=tuple(events), size=size)
+
+    async def park(
+        self, source: str, reason: str, body: bytes, headers: Mapping[str, str], hint: str | None
+    ) -> int:
+        self.switch.check_store()
+        key = derived_id([source, hint or "", body])
+        known = self.entries.get(self.parked.get(key, 0))
+        if known:
+            self.entries[known.id] = replace(
+                known, reason=reason, count=known.count + 1, last_seen_at=datetime.now(UTC)
+            )
+            return known.id
+        self.parked[key] = self._add(
+            source=source, state="parked", reason=reason, headers=dict(headers), body=body,
+            hint=hint, size=len(body),
+        )  # fmt: skip
+        return self.parked[key]
+
+    async def oldest_waiting(self, limit: int) -> Sequence[InboxEntry]:
+        self.switch.check_store()
+        waiting = [entry for _, entry in sorted(self.entries.items()) if entry.state == "waiting"]
+        return waiting[:limit]
+
+    async def get(self, entry_id: int) -> InboxEntry:
+        self.switch.check_store()
+        if entry_id not in self.entries:
+            raise NotFoundError(f"There is no inbox entry {entry_id}.")
+        return self.entries[entry_id]
+
+    async def list(
+        self, *, state: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Sequence[InboxEntry]:
+        self.switch.check_store()
+        return [
+            replace(entry, body=b"", events=())
+            for entry_id, entry in sorted(self.entries.items(), reverse=True)
+            if state in (None, entry.state) and (before is None or entry_id < before)
+        ][:limit]
+
+    async def remove(self, entry_id: int) -> None:
+        self.switch.check_store()
+        self.entries.pop(entry_id, None)
+
+    async def counts(self) -> Mapping[str, int]:
+        self.switch.check_store()
+        states = [entry.state for entry in self.entries.values()]
+        return {state: states.count(state) for state in ("waiting", "parked")}
+
+    def _add(self, *, source: str, state: str, reason: str = "", **kept: Any) -> int:
+        self.switch.check_store()
+        if len(self.entries) >= self.limit:
+            raise UnavailableError(f"The inbox is full: it holds {self.limit} notifications.")
+        entry_id, now = next(self.ids), datetime.now(UTC)
+        entry = InboxEntry(
+            id=entry_id, source=source, state=state, reason=reason, received_at=now,
+            last_seen_at=now, headers={}, body=b"",
+        )  # fmt: skip
+        self.entries[entry_id] = replace(entry, **kept)
+        return entry_id
+
+
+@dataclass
+class FakeEngine:
+    """An `Engine` that remembers what it started; `available = False` takes Temporal away."""
+
+    available: bool = True
+    events: dict[str, RegistryEvent] = field(default_factory=dict)
+
+    async def start(
+        self,
+        event: RegistryEvent,
+        *,
+        timeout: timedelta,  # noqa: ARG002
+    ) -> Started:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        workflow_id = event_workflow_id(event.source, event.id)
+        duplicate = workflow_id in self.events
+        self.events.setdefault(workflow_id, event)
+        return Started(event_id=event.id, duplicate=duplicate)
