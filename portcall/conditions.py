@@ -4,6 +4,7 @@ RE2 matches in linear time, so that no pattern can be a denial of service. Expre
 anchored at both ends, as in Prometheus.
 """
 
+import bisect
 import functools
 import re
 from typing import Annotated, Any, Literal, Self
@@ -34,21 +35,44 @@ def compile_regex(pattern: str) -> Any:
     """Compile an RE2 pattern; raise ValueError naming the fault and its position."""
     try:
         return re2.compile(pattern, _options())
-    except re2.error as error:
-        text = error.args[0]
-        message = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        reason, _, fragment = message.partition(": ")
-        at = pattern.find(fragment) if fragment else len(pattern)
+    except re2.error:
+        reason, fragment = _fault(pattern)
         raise ValueError(
-            f"not a regular expression (RE2) at position {max(at, 0)}: {reason}"
+            f"not a regular expression (RE2) at position {_position(pattern, reason, fragment)}: "
+            f"{reason}"
         ) from None
 
 
-_GLOB_TOKEN = re.compile(r"(?:(?<=/)|^)\*\*/|\*\*|\*|\?|\[[!^]?.[^\]]*\]|.", re.DOTALL)
+def _fault(pattern: str) -> tuple[str, str]:
+    """Give RE2's reason and the part of the pattern that it blames, both empty if it compiles."""
+    try:
+        re2.compile(pattern, _options())
+    except re2.error as error:
+        reason, _, fragment = error.args[0].decode("utf-8", "replace").partition(": ")
+        return reason, fragment
+    return "", ""
+
+
+def _position(pattern: str, reason: str, fragment: str) -> int:
+    """Say where the fault is: RE2 names the fragment only, and often all of the pattern.
+
+    It reads from left to right, so that the shortest prefix with the same fault ends at it.
+    What is missing is missing at the end.
+    """
+    if reason.startswith(("missing", "trailing")):
+        return len(pattern)
+    if fragment != pattern and pattern.count(fragment) == 1:
+        return pattern.find(fragment)
+    ends = range(1, len(pattern) + 1)
+    return bisect.bisect_left(ends, True, key=lambda end: _fault(pattern[:end])[0] == reason)
+
+
+_GLOB_TOKEN = re.compile(r"(?:(?<=/)|^)\*\*/|\*\*|\*|\?|\[(?![!^]\])[!^]?.[^\]]*\]|.", re.DOTALL)
 _GLOB_PLAIN = {"**": ".*", "*": "[^/]*", "?": "[^/]", "**/": "(?:.*/)?"}
 _GLOB_BRACES = {"{": "(?:", "}": ")", ",": "|"}
 
 
+@functools.lru_cache(maxsize=20_000)
 def glob_to_regex(glob: str) -> str:
     """Translate a glob: `*` within one path part, `**` across them, `?`, `[a-z]`, `{a,b}`."""
     out: list[str] = []
@@ -64,7 +88,7 @@ def glob_to_regex(glob: str) -> str:
         elif part == "[":
             raise ValueError(f"not a glob at position {match.start()}: missing ]")
         elif part[0] == "[":
-            out.append(_glob_class(part[1:-1]))
+            out.append(_glob_class(part[1:-1], match.start()))
         else:
             out.append(re.escape(part))
     if depth:
@@ -72,10 +96,14 @@ def glob_to_regex(glob: str) -> str:
     return "".join(out)
 
 
-def _glob_class(body: str) -> str:
+def _glob_class(body: str, position: int) -> str:
     inverted = body[0] in "!^"
     safe = body[inverted:].replace("\\", "\\\\").replace("[", "\\[")
-    return f"[{'^' if inverted else ''}{safe}]"
+    translated = f"[{'^/' if inverted else ''}{safe}]"
+    reason, _ = _fault(translated)
+    if reason:
+        raise ValueError(f"not a glob at position {position}: {reason}")
+    return translated
 
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)]
@@ -131,5 +159,6 @@ class TextCondition(BaseModel):
 
     def __str__(self) -> str:
         """Describe the condition as people write it."""
-        wanted = self.in_ if self.in_ is not None else self.regex or self.glob
-        return f"{self.form}: {wanted}"
+        if self.in_ is not None:
+            return "in: " + ", ".join(self.in_[:20]) + (", …" if len(self.in_) > 20 else "")
+        return f"{self.form}: {self.regex or self.glob}"
