@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("portcall"))
+    cache_dir: Path = Field(default_factory=lambda: platformdirs.user_cache_path("portcall"))
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     admin_token: SecretStr | None = None
