@@ -17,6 +17,7 @@ from pydantic import (
 
 from portcall.conditions import TextCondition
 from portcall.durations import Duration
+from portcall.signing import check_secret
 
 Name = Annotated[
     str,
@@ -111,6 +112,15 @@ class Source(Spec):
     ignore: Ignore = Ignore()
 
 
+def _signing_secret(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != str(value):  # the mask: the API puts the stored one there
+        check_secret(value.get_secret_value())
+    return value
+
+
+SigningSecret = Annotated[Secret, AfterValidator(_signing_secret)]
+
+
 class Target(Spec):
     """A webhook endpoint. `secrets` sign every request (Standard Webhooks)."""
 
@@ -120,7 +130,7 @@ class Target(Spec):
     enabled: bool = True
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = {}
     auth: TargetAuth = NoAuth()
-    secrets: Annotated[list[Secret], Field(max_length=5)] = []
+    secrets: Annotated[list[SigningSecret], Field(max_length=5)] = []
     timeout: Duration = timedelta(seconds=15)
     skip_cert_verify: bool = False
 
