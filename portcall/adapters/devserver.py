@@ -5,7 +5,6 @@ Where its program comes from is `tools.py`'s affair, what a namespace needs `pro
 
 import asyncio
 import os
-import time
 from asyncio.subprocess import Process
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,16 +83,26 @@ async def start_dev_server(
 
 
 async def _answers(server: DevServer, wait: float) -> None:
-    deadline = time.monotonic() + wait
-    while server.process.returncode is None:
+    ended = asyncio.create_task(server.process.wait())
+    answered = asyncio.create_task(_connected(server.address))
+    try:
+        await asyncio.wait({ended, answered}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            raise ConfigurationError(_complaint(f"ended with {ended.result()}", server.log))
+        if not answered.done():
+            raise ConfigurationError(_complaint(f"does not answer after {wait:.0f} s", server.log))
+    finally:
+        ended.cancel()
+        answered.cancel()
+
+
+async def _connected(address: str) -> None:
+    while True:
         try:
-            await Client.connect(server.address)
+            await Client.connect(address)
             return
         except RuntimeError:
             await asyncio.sleep(0.1)
-        if time.monotonic() > deadline:
-            raise ConfigurationError(_complaint(f"does not answer after {wait:.0f} s", server.log))
-    raise ConfigurationError(_complaint(f"ended at once ({server.process.returncode})", server.log))
 
 
 def _complaint(what: str, log: Path) -> str:
