@@ -105,3 +105,10 @@ def is_for_events(wanted: Filter) -> bool:
 def ids_query(workflow_type: str, ids: Iterable[str]) -> str:
     """Give the query for all runs of some workflow ids."""
     return f"WorkflowType = {quote(workflow_type)} AND WorkflowId IN ({', '.join(map(quote, ids))})"
+
+
+def event_ids_query(workflow_type: str, event_ids: Iterable[str]) -> str:
+    """Give the query for the workflows of some events."""
+    return (
+        f"WorkflowType = {quote(workflow_type)} AND EventId IN ({', '.join(map(quote, event_ids))})"
+    )

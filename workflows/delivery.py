@@ -7,6 +7,7 @@ request with its response. A delivery that is given up fails, so that the Web UI
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy as NativeRetry
@@ -15,6 +16,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.attempt_delivery import AttemptDelivery, AttemptInput, record_of_failure
+
     from activities.request_cancellation import request_cancellation
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import format_duration
@@ -160,7 +162,7 @@ def _show(
     outcome: Outcome, number: int, record: AttemptRecord, next_attempt_at: datetime | None = None
 ) -> None:
     """Set the search attributes to where the delivery stands."""
-    updates: list[SearchAttributeUpdate] = [
+    updates: list[SearchAttributeUpdate[Any]] = [
         OUTCOME.value_set(outcome.value),
         ATTEMPTS.value_set(number),
     ]

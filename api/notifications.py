@@ -1,0 +1,72 @@
+"""Intake: `POST /notifications/{source}` makes a registry's notification durable and says so.
+
+What the answer does to the sender decides it: an answer that is not 2xx blocks the queue of a
+distribution registry and loses the event of most others. So a notification that is not
+understood is parked and accepted, and events wait in the inbox while Temporal is away.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from api.answers import NotificationAnswer
+from api.problems import problems
+from api.services import TheServices
+from portcall.errors import AuthenticationError, TooLargeError
+from portcall.sources.authentication import is_authentic, public_headers
+from portcall.sources.kind import Notification
+
+router = APIRouter(tags=["notifications"])
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read the raw body; raise TooLargeError as soon as it passes `limit` bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLargeError(f"The body is over this kind's limit of {limit} bytes.")
+    return bytes(body)
+
+
+@router.post(
+    "/notifications/{source}", status_code=202, responses=problems(400, 401, 404, 413, 422, 503)
+)
+@router.post(
+    "/notifications/{source}/{hint}",
+    status_code=202,
+    responses=problems(400, 401, 404, 413, 422, 503),
+)
+async def receive(
+    request: Request,
+    source: str,
+    services: TheServices,
+    hint: str | None = None,
+    *,
+    strict: Annotated[
+        bool, Query(description="refuse what is not understood, keep nothing")
+    ] = False,
+) -> NotificationAnswer:
+    """Accept a registry's notification.
+
+    202 means durable: Temporal has every event, or the inbox does. A repeat is recognised by
+    the event's own identity and accepted too. `hint` names the event where the body does not.
+    """
+    with services.metrics.answer_seconds.time():
+        configured = await services.sources.get(source)
+        headers = dict(request.headers)
+        if not is_authentic(configured.auth, headers, request.query_params):
+            raise AuthenticationError(f"The credential of source {source} is missing or wrong.")
+        notification = Notification(
+            source=source,
+            body=await read_body(request, services.kinds[configured.kind].body_limit),
+            headers=public_headers(headers, configured.auth),
+            hint=hint,
+            received_at=datetime.now(UTC),
+        )
+        answer = await services.intake.receive(
+            configured, notification, strict=strict or configured.strict
+        )
+    services.metrics.count(source, answer)
+    return answer

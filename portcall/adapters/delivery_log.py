@@ -1,0 +1,224 @@
+"""The log of deliveries on Temporal: lists from visibility, one from its histories, resets."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import quote as url_quote
+
+from temporalio.api.common.v1 import WorkflowExecution as ExecutionRef
+from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
+from temporalio.client import WorkflowExecutionStatus as Status
+
+from portcall import ids
+from portcall.adapters.history import RunHistory
+from portcall.adapters.temporal import translated
+from portcall.adapters.temporal_pages import newest_first, place
+from portcall.attempts import Outcome
+from portcall.errors import ConflictError, NotFoundError
+from portcall.log import DeliveryDetail, DeliverySummary, Filter
+from portcall.search import DELIVERY_WORKFLOW, Cursor, ids_query, visibility_query
+
+MOST_RUNS = 100
+IDS_IN_QUERY = 50
+_ENDED_BY_HAND = (Status.CANCELED, Status.TERMINATED)
+_OPEN_OUTCOMES = (Outcome.DELIVERING, Outcome.RETRYING)
+
+
+class WebUi(NamedTuple):
+    """Where Temporal's Web UI is, if anywhere."""
+
+    url: str | None
+    namespace: str
+
+    def link(self, workflow_id: str, run_id: str) -> str | None:
+        """Give the address of a run's history."""
+        if self.url is None:
+            return None
+        path = f"namespaces/{self.namespace}/workflows/{url_quote(workflow_id, safe='')}"
+        return f"{self.url.rstrip('/')}/{path}/{run_id}/history"
+
+
+def delivery_outcome(execution: WorkflowExecution) -> Outcome:
+    """Give where a run stands; one that somebody ended by hand cannot say so itself."""
+    if execution.status in _ENDED_BY_HAND:
+        return Outcome.CANCELLED
+    outcome = Outcome(execution.typed_search_attributes.get(ids.OUTCOME, Outcome.DELIVERING))
+    if execution.status is not Status.RUNNING and outcome in _OPEN_OUTCOMES:
+        return Outcome.EXHAUSTED
+    return outcome
+
+
+def delivery_summary(execution: WorkflowExecution, ui: WebUi) -> DeliverySummary:
+    """Give what the list shows, from visibility alone."""
+    found = execution.typed_search_attributes
+    outcome = delivery_outcome(execution)
+    return DeliverySummary(
+        id=execution.id,
+        event_id=found.get(ids.EVENT_ID, ""),
+        event_type=found.get(ids.EVENT_TYPE, ""),
+        source=found.get(ids.SOURCE, ""),
+        repository=found.get(ids.REPOSITORY),
+        tags=tuple(found.get(ids.TAGS, ())),
+        digest=found.get(ids.DIGEST),
+        policy=found.get(ids.POLICY, ""),
+        target=found.get(ids.TARGET, ""),
+        outcome=outcome,
+        attempts=found.get(ids.ATTEMPTS, 0),
+        http_status=found.get(ids.HTTP_STATUS),
+        started_at=execution.start_time,
+        closed_at=execution.close_time,
+        next_attempt_at=found.get(ids.NEXT_ATTEMPT_AT) if outcome is Outcome.RETRYING else None,
+        run_id=execution.run_id,
+        temporal_url=ui.link(execution.id, execution.run_id),
+    )
+
+
+class TemporalDeliveryLog:
+    """`ports.DeliveryLog` on a Temporal client."""
+
+    def __init__(self, client: Client, ui: WebUi) -> None:
+        """Read and act through `client`; link into `ui`."""
+        self._client = client
+        self._ui = ui
+
+    async def ping(self) -> None:
+        """Raise EngineUnavailableError where Temporal does not answer within two seconds."""
+        with translated():
+            async with asyncio.timeout(2):
+                await self._client.count_workflows("WorkflowId = 'ping'")
+
+    async def deliveries(
+        self, wanted: Filter, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[DeliverySummary], str | None]:
+        """Give a page of deliveries, newest first, each as its newest run stands."""
+        query = visibility_query(DELIVERY_WORKFLOW, wanted)
+        page: list[WorkflowExecution] = []
+        with translated():
+            stream = newest_first(
+                self._client,
+                query,
+                cursor=Cursor.decode(cursor) if cursor else None,
+                now=datetime.now(UTC),
+                guess=limit,
+            )
+            batch: list[WorkflowExecution] = []
+            async for execution in stream:
+                batch.append(execution)
+                if len(batch) >= limit:
+                    page += await self._newest_runs(batch)
+                    batch = []
+                if len(page) > limit:
+                    break
+            page += await self._newest_runs(batch)
+        following = place(page[limit - 1]).encode() if len(page) > limit else None
+        return [delivery_summary(run, self._ui) for run in page[:limit]], following
+
+    async def _newest_runs(self, found: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
+        """Keep those that are the newest run of their workflow id: a reset leaves older ones."""
+        newest: dict[str, Cursor] = {}
+        for start in range(0, len(found), IDS_IN_QUERY):
+            some = found[start : start + IDS_IN_QUERY]
+            query = ids_query(DELIVERY_WORKFLOW, {execution.id for execution in some})
+            async for run in self._client.list_workflows(query):
+                newest[run.id] = max(newest.get(run.id, place(run)), place(run))
+        return [run for run in found if place(run) >= newest.get(run.id, place(run))]
+
+    async def delivery(self, delivery_id: str) -> DeliveryDetail:
+        """Give one delivery with the attempts of all its runs."""
+        with translated():
+            newest = await self._describe(delivery_id)
+            runs = await self._runs(delivery_id, newest.run_id)
+        records = {
+            (record.run_id, record.number, record.started_at): record
+            for _, run in reversed(runs)
+            for record in run.attempts
+        }
+        attempts = tuple(sorted(records.values(), key=lambda record: record.started_at))
+        summary = delivery_summary(newest, self._ui)
+        return DeliveryDetail(
+            **{**dict(summary), "attempts": max(summary.attempts, len(runs[0][1].attempts))},
+            reason=runs[0][1].reason,
+            runs=tuple(run_id for run_id, _ in reversed(runs)),
+            attempt_records=attempts,
+        )
+
+    async def _describe(self, delivery_id: str) -> WorkflowExecutionDescription:
+        if ids.parse_delivery_id(delivery_id) is None:
+            raise NotFoundError(f"There is no delivery {delivery_id}.")
+        try:
+            with translated():
+                return await self._client.get_workflow_handle(delivery_id).describe()
+        except NotFoundError:
+            raise NotFoundError(
+                f"There is no delivery {delivery_id}, or its log's retention is over."
+            ) from None
+
+    async def _runs(self, workflow_id: str, run_id: str) -> list[tuple[str, RunHistory]]:
+        """Read the newest run and those it was reset from, newest first."""
+        runs: list[tuple[str, RunHistory]] = []
+        following: str | None = run_id
+        while following and len(runs) < MOST_RUNS:
+            try:
+                runs.append((following, await self._history(workflow_id, following)))
+            except NotFoundError:
+                break
+            following = runs[-1][1].base_run_id
+        return runs
+
+    async def _history(self, workflow_id: str, run_id: str) -> RunHistory:
+        with translated():
+            handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+            history = await handle.fetch_history()
+            return await RunHistory(run_id, self._client.data_converter).read(history.events)
+
+    async def redeliver(self, delivery_id: str, *, reason: str) -> DeliverySummary:
+        """Reset the newest run to its first completed workflow task.
+
+        Signals and cancel requests of the old run are not applied again.
+        """
+        newest = await self._describe(delivery_id)
+        if newest.status is Status.RUNNING:
+            raise ConflictError(
+                "The delivery is still under way: retry-now makes its next attempt at once."
+            )
+        run = await self._history(delivery_id, newest.run_id)
+        if run.reset_point is None:
+            raise ConflictError("The delivery ended before it began; there is nothing to repeat.")
+        with translated():
+            await self._client.workflow_service.reset_workflow_execution(
+                ResetWorkflowExecutionRequest(
+                    namespace=self._client.namespace,
+                    workflow_execution=ExecutionRef(workflow_id=delivery_id, run_id=newest.run_id),
+                    reason=reason,
+                    workflow_task_finish_event_id=run.reset_point,
+                    request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, newest.run_id)),
+                    reset_reapply_exclude_types=[
+                        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
+                        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST,
+                    ],
+                )
+            )
+        return delivery_summary(await self._describe(delivery_id), self._ui)
+
+    async def retry_now(self, delivery_id: str) -> None:
+        """Signal the delivery, where it waits for its next attempt."""
+        newest = await self._describe(delivery_id)
+        if newest.status is not Status.RUNNING:
+            raise ConflictError("The delivery has ended: redeliver sends it again.")
+        if not (await self._history(delivery_id, newest.run_id)).is_waiting:
+            raise ConflictError("An attempt is under way; there is no wait to cut short.")
+        with translated():
+            handle = self._client.get_workflow_handle(delivery_id, run_id=newest.run_id)
+            await handle.signal("retry_now")
+
+    async def cancel(self, delivery_id: str) -> None:
+        """Ask Temporal to cancel the delivery."""
+        newest = await self._describe(delivery_id)
+        if newest.status is not Status.RUNNING:
+            raise ConflictError("The delivery has ended; there is nothing to cancel.")
+        with translated():
+            await self._client.get_workflow_handle(delivery_id, run_id=newest.run_id).cancel()

@@ -1,0 +1,172 @@
+"""The log of events on Temporal: lists from visibility, one from its workflow's history."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecution
+
+from portcall import ids
+from portcall.adapters.delivery_log import IDS_IN_QUERY, TemporalDeliveryLog, WebUi
+from portcall.adapters.temporal import translated
+from portcall.adapters.temporal_pages import newest_first, place
+from portcall.attempts import EventOutcome
+from portcall.errors import ConflictError, NotFoundError
+from portcall.log import EventDetail, EventSummary, Filter
+from portcall.matching import MatchResult
+from portcall.search import (
+    DELIVERY_WORKFLOW,
+    EVENT_WORKFLOW,
+    Cursor,
+    event_ids_query,
+    ids_query,
+    is_for_events,
+    visibility_query,
+)
+from workflows.registry_event import RegistryEventInput
+
+MATCH = "match_policies"
+
+
+class TemporalEventLog:
+    """`ports.EventLog` on a Temporal client."""
+
+    def __init__(self, client: Client, deliveries: TemporalDeliveryLog, ui: WebUi) -> None:
+        """Read through `client`; what deliveries alone know, through `deliveries`."""
+        self._client = client
+        self._deliveries = deliveries
+        self._ui = ui
+
+    async def events(
+        self, wanted: Filter, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[EventSummary], str | None]:
+        """Give a page of events, newest first."""
+        if not is_for_events(wanted):
+            return await self._through_deliveries(wanted, cursor=cursor, limit=limit)
+        page: list[WorkflowExecution] = []
+        with translated():
+            stream = newest_first(
+                self._client,
+                visibility_query(EVENT_WORKFLOW, wanted),
+                cursor=Cursor.decode(cursor) if cursor else None,
+                now=datetime.now(UTC),
+                guess=limit,
+            )
+            async for execution in stream:
+                page.append(execution)
+                if len(page) > limit:
+                    break
+            following = place(page[limit - 1]).encode() if len(page) > limit else None
+            return await self._summaries(page[:limit]), following
+
+    async def _through_deliveries(
+        self, wanted: Filter, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[EventSummary], str | None]:
+        found, following = await self._deliveries.deliveries(wanted, cursor=cursor, limit=limit)
+        order = dict.fromkeys(ids.event_workflow_id(d.source, d.event_id) for d in found)
+        if not order:
+            return [], following
+        with translated():
+            query = ids_query(EVENT_WORKFLOW, order)
+            executions = {e.id: e async for e in self._client.list_workflows(query)}
+            return await self._summaries(
+                [executions[i] for i in order if i in executions]
+            ), following
+
+    async def _summaries(self, found: Sequence[WorkflowExecution]) -> list[EventSummary]:
+        """Build the summaries, with one query for the number of deliveries of all of them."""
+        deliveries: dict[str, set[str]] = {}
+        for start in range(0, len(found), IDS_IN_QUERY):
+            some = {event_id_of(e) for e in found[start : start + IDS_IN_QUERY]}
+            query = event_ids_query(DELIVERY_WORKFLOW, some)
+            async for run in self._client.list_workflows(query):
+                key = ids.parse_delivery_id(run.id)
+                if key:
+                    event = ids.event_workflow_id(key.source, key.event_id)
+                    deliveries.setdefault(event, set()).add(run.id)
+        return [await self._summary(e, len(deliveries.get(e.id, ()))) for e in found]
+
+    async def _summary(self, execution: WorkflowExecution, deliveries: int) -> EventSummary:
+        found = execution.typed_search_attributes
+        memo = await execution.memo()
+        outcome = found.get(ids.OUTCOME)
+        return EventSummary(
+            id=event_id_of(execution),
+            type=found.get(ids.EVENT_TYPE, ""),
+            source=found.get(ids.SOURCE, ""),
+            project=memo.get("project"),
+            repository=found.get(ids.REPOSITORY),
+            tags=tuple(found.get(ids.TAGS, ())),
+            digest=found.get(ids.DIGEST),
+            actor=memo.get("actor"),
+            occurred_at=memo.get("occurred_at"),
+            received_at=execution.start_time,
+            outcome=EventOutcome(outcome) if outcome else None,
+            deliveries=deliveries,
+            run_id=execution.run_id,
+            temporal_url=self._ui.link(execution.id, execution.run_id),
+        )
+
+    async def event(self, event_id: str) -> EventDetail:
+        """Give one event by its id, `source:id` or workflow id."""
+        with translated():
+            execution = await self._find(event_id)
+            handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
+            history = await handle.fetch_history()
+            given, result = await self._decode(history.events)
+            found, _ = await self._deliveries.deliveries(
+                Filter(source=given.event.source, event_id=given.event.id), cursor=None, limit=1000
+            )
+            summary = await self._summary(execution, len(found))
+        return EventDetail(
+            **{**dict(summary), "received_at": given.event.received_at},
+            event=given.event,
+            delivery_list=tuple(found),
+            misses=tuple(miss.model_dump(mode="json") for miss in result.misses) if result else (),
+        )
+
+    async def _find(self, event_id: str) -> WorkflowExecution:
+        """Find the workflow; one that has just started is not in visibility yet."""
+        parts = event_id.removeprefix("event:").split(":")
+        if len(parts) == 2:
+            return await self._describe(ids.event_workflow_id(*parts))
+        query = visibility_query(EVENT_WORKFLOW, Filter(event_id=event_id[:500]))
+        found = {e.id: e async for e in self._client.list_workflows(query)}
+        if len(found) > 1:
+            names = ", ".join(sorted(id_.removeprefix("event:") for id_ in found))
+            raise ConflictError(
+                f"Several sources sent an event {event_id}; ask for one of: {names}"
+            )
+        if not found:
+            raise NotFoundError(f"There is no event {event_id}, or its log's retention is over.")
+        return next(iter(found.values()))
+
+    async def _describe(self, workflow_id: str) -> WorkflowExecution:
+        try:
+            with translated():
+                return await self._client.get_workflow_handle(workflow_id).describe()
+        except NotFoundError:
+            shown = workflow_id.removeprefix("event:")
+            raise NotFoundError(
+                f"There is no event {shown}, or its log's retention is over."
+            ) from None
+
+    async def _decode(
+        self, events: Sequence[HistoryEvent]
+    ) -> tuple[RegistryEventInput, MatchResult | None]:
+        """Give the workflow's input and, once it is there, the match activity's result."""
+        decode: Any = self._client.data_converter.decode
+        started = events[0].workflow_execution_started_event_attributes
+        given: RegistryEventInput = (await decode(started.input.payloads, [RegistryEventInput]))[0]
+        for event in events:
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                payloads = event.activity_task_completed_event_attributes.result.payloads
+                return given, (await decode(payloads, [MatchResult]))[0]
+        return given, None
+
+
+def event_id_of(execution: WorkflowExecution) -> str:
+    """Give the event's own id from its workflow's."""
+    return execution.id.rpartition(":")[2]

@@ -1,0 +1,100 @@
+"""The connection to Temporal, and the start of an event's workflow on it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from temporalio.client import Client, GrpcCompression
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
+
+from portcall.errors import EngineUnavailableError, InvalidInputError, NotFoundError
+from portcall.events import RegistryEvent
+from portcall.ids import TASK_QUEUE, event_attributes, event_title, event_workflow_id
+from portcall.ports import Started
+from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
+
+DEFAULT_ADDRESS = "localhost:7233"
+_LOOPBACK = ("localhost:", "127.0.0.1:", "[::1]:")
+
+
+async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+    """Connect as the SDK's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, ...).
+
+    `lazy` connects at the first call, so that the API starts while Temporal is away. Raise
+    EngineUnavailableError otherwise. On loopback compression would be processor time for nothing.
+    """
+    config = ClientConfig.load_client_connect_config()
+    address = config.setdefault("target_host", DEFAULT_ADDRESS)
+    compression = GrpcCompression.NONE if address.startswith(_LOOPBACK) else GrpcCompression.GZIP
+    try:
+        return await Client.connect(
+            **config,
+            data_converter=pydantic_data_converter,
+            lazy=lazy,
+            runtime=runtime,
+            grpc_compression=compression,
+        )
+    except RuntimeError as error:
+        raise EngineUnavailableError(f"Temporal does not answer at {address}: {error}") from error
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the SDK raises into Portcall's errors; the only place that does."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
+            raise NotFoundError("Temporal knows no such workflow.") from error
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            raise InvalidInputError(f"Temporal refuses this: {error.message}") from error
+        raise EngineUnavailableError(f"Temporal: {error.message}") from error
+    except TimeoutError as error:
+        raise EngineUnavailableError("Temporal did not answer in time.") from error
+    except RuntimeError as error:
+        # A lazy client raises it for as long as it cannot connect.
+        raise EngineUnavailableError(f"Temporal does not answer: {error}") from error
+
+
+class TemporalEngine:
+    """`ports.Engine` on a Temporal client."""
+
+    def __init__(self, client: Client, *, task_queue: str = TASK_QUEUE) -> None:
+        """Start event workflows through `client`, to be run by the workers of `task_queue`."""
+        self._client = client
+        self._task_queue = task_queue
+
+    async def start(self, event: RegistryEvent, *, timeout: timedelta) -> Started:
+        """Start the event's workflow, or see that it was started before."""
+        with translated():
+            try:
+                async with asyncio.timeout(timeout.total_seconds()):
+                    await self._client.start_workflow(
+                        RegistryEventWorkflow.run,
+                        RegistryEventInput(event=event),
+                        id=event_workflow_id(event.source, event.id),
+                        task_queue=self._task_queue,
+                        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                        search_attributes=event_attributes(event),
+                        memo=event_memo(event),
+                        static_summary=event_title(event),
+                        rpc_timeout=timeout,
+                    )
+            except WorkflowAlreadyStartedError:
+                return Started(event.id, duplicate=True)
+        return Started(event.id, duplicate=False)
+
+
+def event_memo(event: RegistryEvent) -> dict[str, str | None]:
+    """Give what the list of events shows and no search attribute holds."""
+    return {
+        "project": event.project,
+        "actor": event.actor,
+        "occurred_at": event.occurred_at.isoformat(),
+    }

@@ -1,0 +1,64 @@
+"""Pages of workflows, newest first by start time, on a visibility store that cannot sort.
+
+SQL visibility has no ORDER BY and hands out open workflows first. A page is therefore cut
+from windows of start time, which grow or shrink until they hold about as much as is wanted.
+Items never move between pages: a start time does not change.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import Client, WorkflowExecution
+
+from portcall.search import Cursor, timestamp
+
+SMALLEST = timedelta(seconds=1)
+FIRST = timedelta(minutes=1)
+LARGEST = timedelta(days=3650)
+MOST = 1000
+"""Workflows read for one window at most, unless they all started within one second."""
+
+
+async def newest_first(
+    client: Client, query: str, *, cursor: Cursor | None, now: datetime, guess: int
+) -> AsyncIterator[WorkflowExecution]:
+    """Give the executions that `query` finds, newest first, those behind `cursor`.
+
+    `guess` is how many are likely to be wanted: where no more than that exist, one request
+    does.
+    """
+    upper = cursor.started_at if cursor else now + timedelta(minutes=5)
+    bounded = f"{query} AND StartTime <= {timestamp(upper)}"
+    first = client.list_workflows(bounded, page_size=guess + 1)
+    await first.fetch_next_page()
+    if not first.next_page_token:
+        for execution in _sorted(first.current_page or [], cursor):
+            yield execution
+        return
+    width = FIRST
+    while width <= LARGEST:
+        lower = upper - width
+        window = f"{query} AND StartTime > {timestamp(lower)} AND StartTime <= {timestamp(upper)}"
+        count = (await client.count_workflows(window)).count
+        if count > MOST and width > SMALLEST:
+            width = max(width / 8, SMALLEST)
+            continue
+        if count:
+            found = [execution async for execution in client.list_workflows(window)]
+            for execution in _sorted(found, cursor):
+                yield execution
+            earlier = f"{query} AND StartTime <= {timestamp(lower)}"
+            if not (await client.count_workflows(earlier)).count:
+                return
+        upper = lower
+        width *= 1 if count > guess else 8
+
+
+def _sorted(found: Sequence[WorkflowExecution], cursor: Cursor | None) -> list[WorkflowExecution]:
+    ordered = sorted(found, key=place, reverse=True)
+    return [e for e in ordered if place(e) < cursor] if cursor else list(ordered)
+
+
+def place(execution: WorkflowExecution) -> Cursor:
+    """Give where an execution stands in the order."""
+    return Cursor(execution.start_time.astimezone(UTC), execution.run_id)
