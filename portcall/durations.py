@@ -53,5 +53,13 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["5s", "6h", "3d", "1h30m"]}),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "number", "minimum": 0}],
+            "description": "units d, h, m, s, ms; a number counts seconds",
+            "examples": ["5s", "6h", "3d", "1h30m"],
+        },
+        mode="validation",
+    ),
+    WithJsonSchema({"type": "string"}, mode="serialization"),
 ]

@@ -1,0 +1,46 @@
+"""The application: the routers, one per noun, and what holds for all of them."""
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+from starlette.types import Lifespan
+
+from api import inbox, policies, problems, sources, targets
+from api.services import Services
+
+ROUTERS = (
+    sources.router,
+    targets.router,
+    policies.router,
+    inbox.router,
+)
+
+
+class Application(FastAPI):
+    """FastAPI, with the problem document declared in OpenAPI."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Give the OpenAPI document."""
+        document = super().openapi()
+        _, schemas = models_json_schema(
+            [(problems.Problem, "validation")], ref_template="#/components/schemas/{model}"
+        )
+        document["components"]["schemas"].update(schemas["$defs"])
+        return document
+
+
+def create_app(services: Services, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """Put the application together; `lifespan` runs what the entry point needs beside it."""
+    app = Application(
+        title="Portcall",
+        description="Durable, searchable, resendable webhooks for container registries.",
+        version=version("portcall"),
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

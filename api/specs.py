@@ -1,0 +1,262 @@
+"""Sources, targets and policies over HTTP: the same six answers for each, by name.
+
+What is special to one of them (checks, an example) is in its own module.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any, Generic, Literal
+
+from fastapi import APIRouter, Body, Header, Query, Response
+from pydantic import BaseModel, Field, create_model
+
+from api.authorization import admin_router
+from api.pages import LIMIT, Limit, Page
+from api.problems import invalid, problems
+from api.services import Services, TheServices
+from portcall.errors import ConflictError, NotFoundError, PreconditionError
+from portcall.policies import Name
+from portcall.ports import Collection, SpecT, Stored
+from portcall.secrets import merge_masked
+
+FieldErrors = Sequence[Mapping[str, str]]
+
+DryRun = Annotated[
+    bool, Query(description="validate and say what would change, without changing it")
+]
+IfMatch = Annotated[
+    str | None, Header(description="the ETag that was read; 412 where it is another by now")
+]
+IfNoneMatch = Annotated[str | None, Header(description="`*`: 412 where there is one already")]
+ETAG = {"headers": {"ETag": {"schema": {"type": "string"}, "description": "the version, quoted"}}}
+
+
+class Change(BaseModel):
+    """What a dry run found: the fields that would change, dotted, never their values."""
+
+    result: Literal["created", "updated", "unchanged"]
+    changed: list[str] = []
+
+
+@dataclass(frozen=True)
+class Noun(Generic[SpecT]):
+    """What makes sources, targets and policies different."""
+
+    name: str
+    plural: str
+    model: type[SpecT]
+    collection: Callable[[Services], Collection[SpecT]]
+    check: Callable[[Services, SpecT], Awaitable[FieldErrors]]
+    example: Mapping[str, Any]
+
+    @cached_property
+    def body(self) -> type[BaseModel]:
+        """The body of a PUT, which may leave the name to the path."""
+        name = Field(default="", description="the name in the path, or absent")
+        return create_model(f"{self.model.__name__}Body", __base__=self.model, name=(Name, name))
+
+    @cached_property
+    def answer(self) -> type[BaseModel]:
+        """The spec as it is answered, secrets masked."""
+        return create_model(
+            f"Stored{self.model.__name__}",
+            __base__=self.model,
+            version=(int, ...),
+            created_at=(datetime, ...),
+            updated_at=(datetime, ...),
+        )
+
+    def answer_to(self, stored: Stored[SpecT], response: Response) -> BaseModel:
+        """Give the stored spec, and set its ETag."""
+        response.headers["ETag"] = etag(stored)
+        return self.shown(stored)
+
+    def shown(self, stored: Stored[SpecT]) -> BaseModel:
+        """Give the stored spec as it is answered."""
+        return self.answer(
+            **dict(stored.spec),
+            version=stored.version,
+            created_at=stored.created_at,
+            updated_at=stored.updated_at,
+        )
+
+    async def find(self, services: Services, name: str) -> Stored[SpecT] | None:
+        """Give the stored spec, None where there is none."""
+        try:
+            return await self.collection(services).get(name)
+        except NotFoundError:
+            return None
+
+    async def checked(self, services: Services, spec: SpecT, old: SpecT | None) -> SpecT:
+        """Give the spec with the secrets that came back masked; raise InvalidInputError."""
+        merged = merge_masked(spec, old)
+        errors = await self.check(services, merged)
+        if errors:
+            raise invalid(errors)
+        return merged
+
+
+def etag(stored: Stored[Any]) -> str:
+    """Give the entity tag of a version (RFC 9110, section 8.8.3)."""
+    return f'"{stored.version}"'
+
+
+def wanted_version(
+    stored: Stored[Any] | None, if_match: str | None, if_none_match: str | None = None
+) -> int | None:
+    """Give the version that a change depends on, 0 for none there, None for whichever.
+
+    Raise PreconditionError where it is another already (RFC 9110, section 13.1).
+    """
+    here = {"*", etag(stored)} if stored else set()
+    if if_match is not None and not here & _tags(if_match):
+        raise PreconditionError("If-Match names another version than the stored one.")
+    if if_none_match is not None and here & _tags(if_none_match):
+        raise PreconditionError("If-None-Match names the stored version.")
+    if if_match is None and if_none_match is None:
+        return None
+    return stored.version if stored else 0
+
+
+def _tags(header: str) -> set[str]:
+    return {tag.strip() for tag in header.split(",")}
+
+
+def changes(old: BaseModel | None, new: BaseModel) -> Change:
+    """Say which fields differ, by dotted names; a list is one field."""
+    if old is None:
+        return Change(result="created")
+    before, after = (dict(_leaves(spec.model_dump(exclude_none=True), ())) for spec in (old, new))
+    changed = sorted(
+        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+    )
+    return Change(result="updated" if changed else "unchanged", changed=changed)
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _leaves(child, (*path, key))
+    else:
+        yield ".".join(path), value
+
+
+def spec_router(noun: Noun[SpecT]) -> APIRouter:
+    """Give the router of one noun."""
+    router = admin_router(noun.plural)
+    _add_reads(router, noun)
+    _add_create(router, noun)
+    _add_put(router, noun)
+    _add_delete(router, noun)
+    return router
+
+
+def _add_reads(router: APIRouter, noun: Noun[SpecT]) -> None:
+    @router.get(
+        "",
+        operation_id=f"list_{noun.plural}",
+        summary=f"List {noun.plural}",
+        response_model=Page[noun.answer],  # type: ignore[name-defined]
+    )
+    async def list_by_name(
+        services: TheServices, limit: Limit = LIMIT, cursor: Name | None = None
+    ) -> Any:
+        """List by name."""
+        found = await noun.collection(services).list(after=cursor or "", limit=limit + 1)
+        return Page(
+            items=[noun.shown(stored) for stored in found[:limit]],
+            next_cursor=found[limit - 1].spec.name if len(found) > limit else None,
+        )
+
+    @router.get(
+        "/{name}",
+        operation_id=f"get_{noun.name}",
+        summary=f"Get a {noun.name}",
+        response_model=noun.answer,
+        responses={200: ETAG, **problems(404)},
+    )
+    async def get(services: TheServices, name: Name, response: Response) -> Any:
+        """Give one; its ETag goes into `If-Match`."""
+        return noun.answer_to(await noun.collection(services).get(name), response)
+
+
+def _add_create(router: APIRouter, noun: Noun[SpecT]) -> None:
+    @router.post(
+        "",
+        operation_id=f"create_{noun.name}",
+        summary=f"Create a {noun.name}",
+        status_code=201,
+        response_model=noun.answer | Change,
+        responses={201: {"model": noun.answer} | ETAG, 200: {"model": Change}, **problems(409)},
+    )
+    async def create(
+        services: TheServices,
+        spec: Annotated[noun.model, Body(examples=[noun.example])],  # type: ignore[name-defined]
+        response: Response,
+        dry_run: DryRun = False,
+    ) -> Any:
+        """Add one; 409 where the name is in use."""
+        if await noun.find(services, spec.name):
+            raise ConflictError(f"There is a {noun.name} named {spec.name} already.")
+        checked = await noun.checked(services, spec, None)
+        if dry_run:
+            response.status_code = 200
+            return changes(None, checked)
+        stored = await noun.collection(services).create(checked)
+        response.headers["Location"] = f"{router.prefix}/{spec.name}"
+        return noun.answer_to(stored, response)
+
+
+def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
+    @router.put(
+        "/{name}",
+        operation_id=f"put_{noun.name}",
+        summary=f"Create or replace a {noun.name}",
+        response_model=noun.answer | Change,
+        responses={200: ETAG, 201: {"model": noun.answer} | ETAG, **problems(409, 412)},
+    )
+    async def put(
+        services: TheServices,
+        name: Name,
+        body: Annotated[noun.body, Body(examples=[noun.example])],  # type: ignore[name-defined]
+        response: Response,
+        *,
+        if_match: IfMatch = None,
+        if_none_match: IfNoneMatch = None,
+        dry_run: DryRun = False,
+    ) -> Any:
+        """Create or replace; the same body again changes nothing.
+
+        A secret that is sent back as it was answered (`**********`) stays what it is.
+        """
+        if body.name not in ("", name):
+            raise invalid([{"field": "name", "message": "another name than in the path"}])
+        spec = noun.model(**{**dict(body), "name": name})
+        stored = await noun.find(services, name)
+        version = wanted_version(stored, if_match, if_none_match)
+        old = stored.spec if stored else None
+        checked = await noun.checked(services, spec, old)
+        if dry_run:
+            return changes(old, checked)
+        if stored and checked is not spec and version is None:
+            version = stored.version  # a secret that is kept must not undo a newer one
+        saved = await noun.collection(services).put(checked, if_version=version)
+        response.status_code = 200 if stored else 201
+        return noun.answer_to(saved, response)
+
+
+def _add_delete(router: APIRouter, noun: Noun[SpecT]) -> None:
+    @router.delete(
+        "/{name}",
+        operation_id=f"delete_{noun.name}",
+        summary=f"Delete a {noun.name}",
+        status_code=204,
+        responses=problems(404, 409, 412),
+    )
+    async def delete(services: TheServices, name: Name, if_match: IfMatch = None) -> None:
+        """Remove one; 409 with the policies' names where a target is in use."""
+        collection = noun.collection(services)
+        version = wanted_version(await collection.get(name), if_match)
+        await collection.delete(name, if_version=version)
