@@ -1,0 +1,47 @@
+"""Opens the policy database: connections, store and inbox, checked before they are lent."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from portcall.adapters.database.connections import Connections
+from portcall.adapters.database.inbox import SqlInbox
+from portcall.adapters.database.migrate import check_schema
+from portcall.adapters.database.secret_key import SecretBox
+from portcall.adapters.database.store import SqlPolicyStore
+
+INBOX_LIMIT = 100_000
+INBOX_TIMEOUT = timedelta(milliseconds=400)
+"""Senders give up, or a registry's queue stands still, soon after."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """The policy database, open."""
+
+    store: SqlPolicyStore
+    inbox: SqlInbox
+
+
+@contextlib.asynccontextmanager
+async def open_database(
+    url: str,
+    secret_key: SecretStr,
+    *,
+    inbox_limit: int = INBOX_LIMIT,
+    inbox_timeout: timedelta = INBOX_TIMEOUT,
+) -> AsyncIterator[Database]:
+    """Open a migrated database; raise ConfigurationError or StoreUnavailableError."""
+    connections = Connections(url)
+    try:
+        store = SqlPolicyStore(connections, SecretBox(secret_key))
+        inbox = SqlInbox(connections, inbox_limit, inbox_timeout)
+        await check_schema(connections)
+        await store.check_secrets()
+        async with inbox.writer():
+            yield Database(store=store, inbox=inbox)
+    finally:
+        await connections.engine.dispose()

@@ -1,0 +1,105 @@
+"""The tables of the policy database. `migrations` makes them; a test compares the two."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+# In PostgreSQL names sort by bytes too, whatever the database's locale: pages depend on it.
+NAME = String(50).with_variant(String(50, collation="C"), "postgresql")
+# SQLite counts only an INTEGER PRIMARY KEY up by itself.
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, also in SQLite, which knows no zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the time in UTC, all that SQLite could keep of it."""
+        del dialect
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the time as aware UTC."""
+        del dialect
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _specs(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("name", NAME, primary_key=True),
+        Column("spec", JSON, nullable=False),
+        Column("secrets", LargeBinary),
+        Column("version", Integer, nullable=False),
+        Column("created_at", UtcDateTime, nullable=False),
+        Column("updated_at", UtcDateTime, nullable=False),
+    )
+
+
+sources = _specs("sources")
+targets = _specs("targets")
+policies = _specs("policies")
+
+policy_targets = Table(
+    "policy_targets",
+    metadata,
+    Column("policy", NAME, ForeignKey(policies.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("target", NAME, ForeignKey(targets.c.name), primary_key=True, index=True),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counter", BigInteger, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("source", NAME, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("hint", Text),
+    Column("body", LargeBinary, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("fingerprint", String(32), unique=True),
+    Index(None, "state", "id"),
+    sqlite_autoincrement=True,
+)
+"""`fingerprint` is set in parked entries alone; `events` is a JSON list of RegistryEvents."""
