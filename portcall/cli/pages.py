@@ -1,0 +1,212 @@
+"""How one delivery and one event look: the verdict on top, then the facts, then each request.
+
+Whatever comes from outside is made printable first: a receiver's answer must not drive the
+reader's terminal.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+
+from portcall.attempts import AttemptRecord, Headers, Outcome, RequestRecord, ResponseRecord
+from portcall.cli.tables import coloured, from_now, print_table, printable, screen, when
+from portcall.durations import format_duration
+from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary
+
+_DELIVERY_HEADINGS = (
+    "STARTED", "EVENT", "ARTIFACT", "POLICY", "TARGET", "OUTCOME", "ATTEMPTS", "STATUS", "NEXT",
+)  # fmt: skip
+_EVENT_HEADINGS = ("RECEIVED", "EVENT", "ARTIFACT", "SOURCE", "ACTOR", "OUTCOME", "DELIVERIES")
+
+
+def print_deliveries(deliveries: Sequence[DeliverySummary], wide: bool = False) -> None:
+    """Print deliveries as a table."""
+    rows: list[Sequence[str | Text]] = [
+        [
+            when(delivery.started_at),
+            delivery.event_type,
+            artifact(delivery),
+            delivery.policy,
+            delivery.target,
+            coloured(delivery.outcome),
+            str(delivery.attempts),
+            str(delivery.http_status or "-"),
+            from_now(delivery.next_attempt_at),
+        ]
+        for delivery in deliveries
+    ]
+    print_table(_DELIVERY_HEADINGS, rows, ids=[d.id for d in deliveries], wide=wide)
+
+
+def print_events(events: Sequence[EventSummary], wide: bool = False) -> None:
+    """Print events as a table."""
+    rows: list[Sequence[str | Text]] = [
+        [
+            when(event.received_at),
+            event.type,
+            artifact(event),
+            event.source,
+            event.actor or "-",
+            coloured(event.outcome or "-"),
+            "-" if event.deliveries is None else str(event.deliveries),
+        ]
+        for event in events
+    ]
+    print_table(_EVENT_HEADINGS, rows, ids=[event.id for event in events], wide=wide)
+
+
+def artifact(about: DeliverySummary | EventSummary) -> str:
+    """Name what it is about: `prod/app:v1`, else by digest, else `-`."""
+    if about.tags:
+        return f"{about.repository or ''}:{','.join(about.tags)}"
+    if about.digest:
+        return f"{about.repository or ''}@{about.digest[:19]}"
+    return about.repository or "-"
+
+
+def print_delivery(delivery: DeliveryDetail) -> None:
+    """Print one delivery with all its attempts."""
+    _say(delivery.id, "bold")
+    screen().print(coloured(delivery.outcome), Text(printable(verdict(delivery))), soft_wrap=True)
+    print_facts(
+        {
+            "Event": f"{delivery.event_type} {delivery.event_id}",
+            "Artifact": artifact(delivery),
+            "Digest": delivery.digest,
+            "Source": delivery.source,
+            "Policy": delivery.policy,
+            "Target": delivery.target,
+            "Started": when(delivery.started_at),
+            "Ended": when(delivery.closed_at),
+            "Web UI": delivery.temporal_url,
+        }
+    )
+    run_id = None
+    for record in delivery.attempt_records:
+        if run_id not in (None, record.run_id):
+            _say("\nSent again: redelivery begins here", "bold")
+        run_id = record.run_id
+        _print_attempt(record)
+    _say("\nWhat you can do", "bold")
+    for line in _next_steps(delivery):
+        _say(f"  {line}")
+
+
+def verdict(delivery: DeliveryDetail) -> str:
+    """Say in one sentence how the delivery stands, and why."""
+    last = delivery.attempt_records[-1] if delivery.attempt_records else None
+    what = last.summary() if last else "no attempt yet"
+    if delivery.outcome is Outcome.DELIVERED:
+        return f"{what} at attempt {delivery.attempts}."
+    if delivery.outcome is Outcome.RETRYING:
+        due = when(delivery.next_attempt_at)
+        return f"attempt {delivery.attempts} failed with {what}; the next one is due at {due}."
+    if delivery.outcome is Outcome.DELIVERING:
+        return "an attempt is under way."
+    return f"{(delivery.reason or what).rstrip('.')}."
+
+
+def print_event(event: EventDetail) -> None:
+    """Print one event: facts, what the registry sent, deliveries, and which policies passed."""
+    _say(f"{event.type} {artifact(event)}", "bold")
+    print_facts(
+        {
+            "Id": event.id,
+            "Source": f"{event.source} ({event.event.kind}: {event.event.native_type})",
+            "Project": event.project,
+            "Digest": event.digest,
+            "Actor": event.actor,
+            "Occurred": when(event.occurred_at),
+            "Received": when(event.received_at),
+            "Outcome": event.outcome,
+            "Web UI": event.temporal_url,
+        }
+    )
+    if raw := event.event.raw:
+        cut = ", cut" if raw.truncated else ""
+        _say(f"\nWhat the registry sent ({raw.content_type}, {raw.size} bytes{cut})", "bold")
+        print_body(raw.body, raw.encoding)
+    _say("\nDeliveries", "bold")
+    print_deliveries(event.delivery_list)
+    if event.misses:
+        _say("\nPolicies that did not match", "bold")
+        print_misses(event.misses)
+
+
+def print_misses(misses: Sequence[Mapping[str, object]]) -> None:
+    """Print why policies did not match."""
+    rows = [
+        [str(miss["policy"]), str(miss["condition"]), str(miss["wanted"]), str(miss["seen"] or "-")]
+        for miss in misses
+    ]
+    print_table(("POLICY", "CONDITION", "WANTED", "SEEN"), rows)
+
+
+def _print_attempt(record: AttemptRecord) -> None:
+    title = f"\nAttempt {record.number}  {when(record.started_at)}  "
+    line = Text(title, style="bold").append_text(coloured(record.outcome))
+    screen().print(line, Text(printable(record.summary())), soft_wrap=True)
+    if record.request:
+        _say(f"> {record.request.method} {record.request.url}", "cyan")
+        _print_message(">", record.request)
+    if record.response:
+        _say(f"< HTTP {record.response.status}", "cyan")
+        _print_message("<", record.response)
+    _say(f"  {_timings(record)}", "dim")
+    if record.next_attempt_in is not None:
+        _say(f"  next attempt after {format_duration(record.next_attempt_in)}", "dim")
+
+
+def _print_message(sign: str, message: RequestRecord | ResponseRecord) -> None:
+    headers: Headers = message.headers
+    for name, value in headers:
+        _say(f"{sign} {name}: {value}", "cyan")
+    print_body(message.body, message.body_encoding)
+    if message.truncated:
+        _say(f"  (cut; {message.body_bytes} bytes)", "dim")
+
+
+def print_body(body: str, encoding: str) -> None:
+    """Print a body for reading, indented."""
+    if body:
+        _say("\n".join(f"  {line}" for line in readable(body, encoding).splitlines()))
+
+
+def readable(body: str, encoding: str) -> str:
+    """Give a body for reading: JSON indented, other text as it is, base64 where it is no text."""
+    try:
+        text = base64.b64decode(body).decode() if encoding == "base64" else body
+    except (UnicodeDecodeError, binascii.Error):
+        return f"{body} (base64)"
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _timings(record: AttemptRecord) -> str:
+    phases = record.timings_ms.model_dump(exclude_none=True)
+    parts = [f"{name.replace('_', ' ')} {value:g} ms" for name, value in phases.items()]
+    return ", ".join([*parts, *([f"peer {record.peer}"] if record.peer else [])])
+
+
+def _next_steps(delivery: DeliveryDetail) -> list[str]:
+    if delivery.outcome is Outcome.DELIVERING:
+        return [f"portcall deliveries cancel {delivery.id}"]
+    if delivery.outcome is Outcome.RETRYING:
+        return [f"portcall deliveries {verb} {delivery.id}" for verb in ("retry-now", "cancel")]
+    return [f"portcall deliveries redeliver {delivery.id}"]
+
+
+def print_facts(facts: Mapping[str, str | None]) -> None:
+    """Print facts, one a line, without those that are not known."""
+    for name, value in facts.items():
+        if value:
+            _say(f"{name:<9} {value}")
+
+
+def _say(line: str, style: str = "") -> None:
+    screen().print(Text(printable(line), style=style), soft_wrap=True)

@@ -1,0 +1,148 @@
+"""The commands `sources`, `targets` and `policies`: one shape for the three collections."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from portcall.cli.client import ApiClient, connect, path
+from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
+from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
+from portcall.cli.tables import print_json, print_table
+
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+Columns = Mapping[str, Callable[[Mapping[str, Any]], str]]
+
+
+def commands(noun: Noun, columns: Columns) -> typer.Typer:
+    """Make the commands of one collection."""
+    app = typer.Typer(no_args_is_help=True, help=f"The {noun.plural}: look, switch, delete.")
+    _add_looking(app, noun, columns)
+    _add_changing(app, noun)
+    return app
+
+
+def _add_looking(app: typer.Typer, noun: Noun, columns: Columns) -> None:
+    @app.command("list", help=f"List the {noun.plural} by name.")
+    def list_(
+        limit: Limit = 1000,
+        wide: Wide = False,
+        as_json: Json = False,
+        url: Url = None,
+        token: Token = None,
+    ) -> None:
+        with connect(url, token) as api:
+            items = api.items(noun.plural, limit)
+        if as_json:
+            print_json(items)
+        else:
+            specs = [noun.written_out(item) for item in items]
+            rows = [[cell(spec) for cell in columns.values()] for spec in specs]
+            print_table(list(columns), rows, wide=wide)
+
+    @app.command("show", help=f"Show one {noun.singular} as `apply` reads it, secrets masked.")
+    def show(name: Name, as_json: Json = False, url: Url = None, token: Token = None) -> None:
+        with connect(url, token) as api:
+            item = api.json("GET", path(noun.plural, name))
+        if as_json:
+            print_json(item)
+        else:
+            document = {noun.singular: _escaped(noun.written_out(item))}
+            print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), end="")
+
+
+def _add_changing(app: typer.Typer, noun: Noun) -> None:
+    @app.command("delete", help=f"Delete one {noun.singular}.")
+    def delete(name: Name, yes: Yes = False, url: Url = None, token: Token = None) -> None:
+        with connect(url, token) as api:
+            if not yes and sys.stdin.isatty():
+                typer.confirm(f"Delete {noun.singular} {name}?", abort=True)
+            api.call("DELETE", path(noun.plural, name))
+        print(f"Deleted {noun.singular} {name}.")
+
+    @app.command("enable", help=f"Switch one {noun.singular} on.")
+    def enable(name: Name, url: Url = None, token: Token = None) -> None:
+        with connect(url, token) as api:
+            _switch(api, noun, name, on=True)
+
+    @app.command("disable", help=f"Switch one {noun.singular} off; all else of it stays.")
+    def disable(name: Name, url: Url = None, token: Token = None) -> None:
+        with connect(url, token) as api:
+            _switch(api, noun, name, on=False)
+
+
+def _switch(api: ApiClient, noun: Noun, name: str, *, on: bool) -> None:
+    answer = api.call("GET", path(noun.plural, name))
+    spec = noun.written_out(answer.json())
+    state = "enabled" if on else "disabled"
+    if spec["enabled"] is on:
+        print(f"{noun.singular} {name} is {state} already.")
+        return
+    spec["enabled"] = on
+    api.call(
+        "PUT", path(noun.plural, name), json=spec, headers={"If-Match": answer.headers["ETag"]}
+    )
+    print(f"{noun.singular} {name} is {state} now.")
+
+
+def _escaped(value: Any) -> Any:
+    """Write `${` as `apply` reads it back."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, dict):
+        return {key: _escaped(part) for key, part in value.items()}
+    return [_escaped(part) for part in value] if isinstance(value, list) else value
+
+
+def _condition(condition: Mapping[str, Any] | None) -> str:
+    if not condition:
+        return "any"
+    ((form, wanted),) = condition.items()
+    return ", ".join(wanted) if form == "in" else f"{form} {wanted}"
+
+
+def _any(values: Sequence[str] | None) -> str:
+    return ", ".join(values) if values else "any"
+
+
+def _enabled(item: Mapping[str, Any]) -> str:
+    return "yes" if item["enabled"] else "no"
+
+
+sources = commands(
+    SOURCE,
+    {
+        "NAME": lambda source: source["name"],
+        "KIND": lambda source: source["kind"],
+        "AUTH": lambda source: source["auth"]["type"],
+        "ENABLED": _enabled,
+        "STRICT": lambda source: "yes" if source["strict"] else "no",
+        "DESCRIPTION": lambda source: source["description"],
+    },
+)
+targets = commands(
+    TARGET,
+    {
+        "NAME": lambda target: target["name"],
+        "URL": lambda target: target["url"],
+        "AUTH": lambda target: target["auth"]["type"],
+        "SIGNED": lambda target: "yes" if target["secrets"] else "no",
+        "ENABLED": _enabled,
+        "DESCRIPTION": lambda target: target["description"],
+    },
+)
+policies = commands(
+    POLICY,
+    {
+        "NAME": lambda policy: policy["name"],
+        "EVENTS": lambda policy: _any(policy["match"]["event_types"]),
+        "SOURCES": lambda policy: _any(policy["match"]["sources"]),
+        "REPOSITORY": lambda policy: _condition(policy["match"]["repository"]),
+        "TAG": lambda policy: _condition(policy["match"]["tag"]),
+        "TARGETS": lambda policy: ", ".join(policy["targets"]),
+        "FORMAT": lambda policy: policy["format"],
+        "ENABLED": _enabled,
+    },
+)
