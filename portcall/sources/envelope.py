@@ -1,0 +1,40 @@
+"""Splits a notification of several events: one that is wrong does not stop the others."""
+
+from collections.abc import Callable, Mapping
+
+from portcall.errors import NotificationError
+from portcall.events import RegistryEvent
+from portcall.sources.fields import Part, write_json
+from portcall.sources.kind import Notification, Parsed, Refusal
+
+EVENTS_LIMIT = 1000
+
+
+def parse_each(
+    notification: Notification,
+    envelope: Part,
+    read: Callable[[Part, bytes], RegistryEvent | None],
+    shared: Mapping[str, str] | None = None,
+) -> Parsed:
+    """Read each of `events` with its own bytes; `read` gives None for a test ping.
+
+    The only event of a notification keeps the body as it came. One of several keeps an
+    envelope of its own with the `shared` members, which can be parsed again by itself.
+    """
+    items = envelope.members.get("events") or []
+    if not isinstance(items, list):
+        envelope.wrong("events", "a list")
+    if len(items) > EVENTS_LIMIT:
+        message = f"events holds more than {EVENTS_LIMIT} events."
+        raise NotificationError(message, reason="too_many", field="events")
+    events, refusals = [], []
+    for index, item in enumerate(items):
+        own = write_json({**(shared or {}), "events": [item]})
+        raw = notification.body if len(items) == 1 else own
+        try:
+            event = read(Part({str(index): item}, "events").required_part(str(index)), raw)
+        except NotificationError as error:
+            refusals.append(Refusal(error, raw))
+        else:
+            events += [event] if event else []
+    return Parsed(tuple(events), tuple(refusals))

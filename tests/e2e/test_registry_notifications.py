@@ -1,0 +1,57 @@
+"""What a real registry sends is what the parser expects, on the wire and not only in files."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from portcall.sources.distribution import Distribution
+from portcall.sources.kind import Notification
+from tests.fixtures.receiver import Receiver
+from tests.fixtures.registry import StartRegistry
+
+
+async def sent(receiver: Receiver, count: int):
+    """Give the events of the first notifications, each notification parsed by itself."""
+    events = []
+    for request in await receiver.wait_for(count):
+        assert request.headers["authorization"] == "Bearer s3cret"
+        notification = Notification(
+            "local", request.body, request.headers, received_at=datetime.now(UTC)
+        )
+        parsed = Distribution().parse(notification)
+        assert not parsed.refusals
+        events += parsed.events
+    return events
+
+
+@pytest.fixture
+async def registry(start_registry: StartRegistry, receiver: Receiver):
+    headers = {"Authorization": "Bearer s3cret"}
+    return await start_registry(receiver.url("/notifications/local"), headers)
+
+
+async def test_a_push_by_tag_is_an_event_with_tag_digest_and_children(registry, receiver):
+    digest = await registry.push_image("prod/app", "v1.2.3")
+    *blobs, pushed = await sent(receiver, 3)
+    assert [event.type for event in blobs] == ["blob.pushed", "blob.pushed"]
+    assert (pushed.type, pushed.repository, pushed.project) == (
+        "artifact.pushed",
+        "prod/app",
+        "prod",
+    )
+    assert (pushed.tags, pushed.digest) == (("v1.2.3",), digest)
+    assert pushed.registry == registry.url.removeprefix("http://")
+    assert len(pushed.attributes["references"]) == 2
+
+
+async def test_deleting_tags_and_digests_are_different_events(registry, receiver):
+    digest = await registry.push_image("prod/app", "v1")
+    await registry.push_image("prod/app", "v2")
+    await registry.delete("prod/app", "v1")
+    await registry.delete("prod/app", digest)
+    events = await sent(receiver, 9)
+    assert sorted((event.type, event.tags) for event in events[6:]) == [
+        ("artifact.deleted", ()),
+        ("tag.deleted", ("v1",)),
+        ("tag.deleted", ("v2",)),
+    ]
