@@ -7,5 +7,8 @@ from temporalio import activity
 async def request_cancellation() -> None:
     """Request the cancellation of the calling workflow's run."""
     info = activity.info()
-    handle = activity.client().get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
-    await handle.cancel()
+    await (
+        activity.client()
+        .get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+        .cancel()
+    )

@@ -7,14 +7,28 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 from starlette.types import Lifespan
 
-from api import inbox, policies, problems, sources, targets
+from api import (
+    deliveries,
+    events,
+    health,
+    inbox,
+    notifications,
+    policies,
+    problems,
+    sources,
+    targets,
+)
 from api.services import Services
 
 ROUTERS = (
+    notifications.router,
     sources.router,
     targets.router,
     policies.router,
+    events.router,
+    deliveries.router,
     inbox.router,
+    health.router,
 )
 
 

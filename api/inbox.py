@@ -77,7 +77,7 @@ async def get_entry(services: TheServices, entry_id: EntryId) -> EntryDetail:
 async def replay(services: TheServices, entry_id: EntryId) -> NotificationAnswer:
     """Take an entry through intake again; it goes once everything in it has started."""
     entry = await services.inbox.get(entry_id)
-    answer = await services.replay(entry)
+    answer = await services.intake.replay(entry)
     if answer.parked is None and all(event.state == "started" for event in answer.events):
         await services.inbox.remove(entry_id)
     return answer

@@ -30,7 +30,8 @@ from portcall.sources.kind import Notification, Parsed, SourceKind
 ENGINE_PATIENCE = timedelta(seconds=0.25)
 INBOX_PATIENCE = timedelta(seconds=0.4)
 FORWARD_PATIENCE = timedelta(seconds=10)
-CONCURRENT_STARTS = 32
+CONCURRENT_STARTS = 16
+"""Starts under way at once: few enough that each is answered well within `ENGINE_PATIENCE`."""
 BATCH = 100
 SHORTEST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
@@ -145,10 +146,8 @@ class Intake:
         if time.monotonic() < self._engine_away_until:
             return None
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE), self._starts:
-                started = await self._engine.start(
-                    event, timeout=timedelta(seconds=ENGINE_PATIENCE)
-                )
+            async with asyncio.timeout(ENGINE_PATIENCE.total_seconds()), self._starts:
+                started = await self._engine.start(event, timeout=ENGINE_PATIENCE)
         except TimeoutError:
             return None
         except (EngineUnavailableError, InvalidInputError) as error:

@@ -2,41 +2,45 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from functools import cached_property
+from typing import Annotated
 
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from api.answers import NotificationAnswer
+from api.intake import Intake
+from api.known_sources import KnownSources
+from api.metrics import Metrics
 from portcall.addresses import Network
 from portcall.formats.format import Format
-from portcall.ports import Inbox, InboxEntry, PolicyStore
+from portcall.ports import DeliveryLog, Engine, EventLog, Inbox, PolicyStore
 from portcall.sources.kind import SourceKind
 
 
-class Replayer(Protocol):
-    """Takes an inbox entry through intake once more, as if it had just arrived."""
-
-    async def __call__(self, entry: InboxEntry) -> NotificationAnswer:
-        """Parse (a parked entry) and start; leave the entry itself to the caller.
-
-        What is still not understood is named in the answer's `parked`, or raised as
-        NotificationError; raise EngineUnavailableError where Temporal is away.
-        """
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Services:
     """Ports, plug-ins and settings. Without `admin_token` the management API refuses."""
 
     store: PolicyStore
     inbox: Inbox
-    replay: Replayer
+    engine: Engine
+    deliveries: DeliveryLog
+    events: EventLog
     kinds: Mapping[str, SourceKind] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     admin_token: SecretStr | None = None
     allowed_networks: Sequence[Network] = ()
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @cached_property
+    def sources(self) -> KnownSources:
+        """The configured sources as intake reads them."""
+        return KnownSources(self.store.sources)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """What takes notifications and forwards the inbox."""
+        return Intake(self.sources, self.kinds, self.engine, self.inbox)
 
 
 def the_services(request: Request) -> Services:

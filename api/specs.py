@@ -242,7 +242,11 @@ def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
             return changes(old, checked)
         if stored and checked is not spec and version is None:
             version = stored.version  # a secret that is kept must not undo a newer one
-        saved = await noun.collection(services).put(checked, if_version=version)
+        collection = noun.collection(services)
+        if version == 0:
+            saved = await collection.create(checked)
+        else:
+            saved = await collection.put(checked, if_version=version)
         response.status_code = 200 if stored else 201
         return noun.answer_to(saved, response)
 

@@ -5,11 +5,8 @@ from contextlib import asynccontextmanager
 
 from temporalio.client import Client
 
-from api.intake import Intake
-from api.known_sources import KnownSources
-from api.metrics import Metrics
 from api.services import Services
-from portcall.adapters.database import open_database
+from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.adapters.event_log import TemporalEventLog
 from portcall.adapters.temporal import TemporalEngine
@@ -21,27 +18,23 @@ from portcall.sources.kinds import load_kinds
 @asynccontextmanager
 async def running_services(settings: Settings, client: Client) -> AsyncIterator[Services]:
     """Open the database and give everything that the routers need."""
-    kinds = load_kinds()
+    url = settings.resolved_database_url
+    secret_key = the_secret_key(settings.secret_key, url, settings.data_dir)
     ui = WebUi(settings.ui_url, client.namespace)
     deliveries = TemporalDeliveryLog(client, ui)
     async with open_database(
-        settings.resolved_database_url,
-        settings.secret_key,
+        url,
+        secret_key,
         inbox_limit=settings.inbox_limit,
     ) as database:
-        sources = KnownSources(database.store.sources)
-        intake = Intake(sources, kinds, TemporalEngine(client), database.inbox)
         yield Services(
             store=database.store,
             inbox=database.inbox,
-            sources=sources,
-            intake=intake,
-            replay=intake.replay,
+            engine=TemporalEngine(client),
             deliveries=deliveries,
             events=TemporalEventLog(client, deliveries, ui),
-            kinds=kinds,
+            kinds=load_kinds(),
             formats=load_formats(),
-            metrics=Metrics(),
             admin_token=settings.admin_token,
             allowed_networks=settings.allowed_networks,
         )

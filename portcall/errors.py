@@ -1,5 +1,8 @@
 """The tree of errors that Portcall raises on purpose; everything else is a bug.
 
+`status` is what the API answers, `exit_code` what a command ends with: 2 wrong input or
+settings, 3 something is away, 4 refused.
+
 PortcallError
 ├── InvalidInputError        the caller's value is wrong                 422
 ├── NotFoundError            no such thing                               404
@@ -28,6 +31,7 @@ class PortcallError(Exception):
 
     status = 500
     title = "Portcall failed"
+    exit_code = 1
 
     def __init__(self, message: str, **problem: Any) -> None:
         super().__init__(message)
@@ -40,6 +44,7 @@ class InvalidInputError(PortcallError):
 
     status = 422
     title = "Invalid input"
+    exit_code = 2
 
     def __init__(self, message: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
         super().__init__(message, errors=list(errors))
@@ -50,6 +55,7 @@ class NotFoundError(PortcallError):
 
     status = 404
     title = "Not found"
+    exit_code = 4
 
 
 class ConflictError(PortcallError):
@@ -57,6 +63,7 @@ class ConflictError(PortcallError):
 
     status = 409
     title = "Conflict"
+    exit_code = 4
 
 
 class PreconditionError(PortcallError):
@@ -64,6 +71,7 @@ class PreconditionError(PortcallError):
 
     status = 412
     title = "Changed in the meantime"
+    exit_code = 4
 
 
 class AuthenticationError(PortcallError):
@@ -71,6 +79,7 @@ class AuthenticationError(PortcallError):
 
     status = 401
     title = "Not authenticated"
+    exit_code = 4
 
 
 class ForbiddenError(PortcallError):
@@ -78,6 +87,7 @@ class ForbiddenError(PortcallError):
 
     status = 403
     title = "Not allowed"
+    exit_code = 4
 
 
 class TooLargeError(PortcallError):
@@ -85,6 +95,7 @@ class TooLargeError(PortcallError):
 
     status = 413
     title = "Body too large"
+    exit_code = 4
 
 
 class NotificationError(PortcallError):
@@ -96,6 +107,7 @@ class NotificationError(PortcallError):
 
     status = 422
     title = "Notification not understood"
+    exit_code = 4
 
     def __init__(self, message: str, *, reason: str, field: str = "") -> None:
         super().__init__(message, reason=reason, field=field)
@@ -110,6 +122,7 @@ class UnavailableError(PortcallError):
 
     status = 503
     title = "Temporarily unavailable"
+    exit_code = 3
 
 
 class EngineUnavailableError(UnavailableError):
@@ -122,3 +135,5 @@ class StoreUnavailableError(UnavailableError):
 
 class ConfigurationError(PortcallError):
     """Settings, or the machine, do not allow the command to start."""
+
+    exit_code = 2

@@ -11,7 +11,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.attempt_delivery import AttemptDelivery
 from activities.match_policies import MatchPolicies
 from activities.request_cancellation import request_cancellation
-from portcall.adapters.database import open_database
+from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.http import HttpTransport
 from portcall.formats.known import load_formats
 from portcall.ids import TASK_QUEUE
@@ -35,12 +35,17 @@ PASSED_THROUGH = (
 )
 
 
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Give the sandbox that keeps workflows deterministic, our pure modules passed through."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
 def build_worker(
     client: Client, store: PolicyStore, transport: Transport, *, task_queue: str = TASK_QUEUE
 ) -> Worker:
     """Make a worker for all workflows and activities of Portcall."""
     formats = load_formats()
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Worker(
         client,
         task_queue=task_queue,
@@ -50,7 +55,7 @@ def build_worker(
             AttemptDelivery(store, transport, formats).attempt_delivery,
             request_cancellation,
         ],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=workflow_runner(),
         # Under a burst autoscaling pollers left a quarter of the processor idle.
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(20),
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(10),
@@ -63,8 +68,10 @@ def build_worker(
 @asynccontextmanager
 async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Worker]:
     """Run the worker on the database and network that the settings name."""
+    url = settings.resolved_database_url
+    secret_key = the_secret_key(settings.secret_key, url, settings.data_dir)
     async with (
-        open_database(settings.resolved_database_url, settings.secret_key) as database,
+        open_database(url, secret_key) as database,
         HttpTransport(settings.allowed_networks) as transport,
         build_worker(client, database.store, transport) as worker,
     ):

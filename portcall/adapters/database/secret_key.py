@@ -56,6 +56,15 @@ class SecretBox:
             raise _wrong_key() from None
 
 
+def the_secret_key(given: SecretStr | None, database_url: str, data_dir: Path) -> SecretStr:
+    """Give the key that was set; an installation on SQLite may keep its own in a file."""
+    if given is not None:
+        return given
+    if not database_url.startswith("sqlite"):
+        raise ConfigurationError(f"Set {VARIABLE}: it encrypts the secrets in the database.")
+    return load_or_create_secret_key(data_dir)
+
+
 def load_or_create_secret_key(data_dir: Path) -> SecretStr:
     """Read the key in `secret.key`, made on first use and readable by its owner alone."""
     path = data_dir / "secret.key"

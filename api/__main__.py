@@ -1,0 +1,65 @@
+"""The API process: `python -m api`, or `portcall api`."""
+
+import asyncio
+import socket
+import sys
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.wiring import running_services
+from portcall.adapters.logs import configure_logging
+from portcall.adapters.temporal import connect
+from portcall.errors import ConfigurationError, PortcallError
+from portcall.settings import Settings, load_settings
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; Temporal may be away and come later."""
+    listener = _listen(settings.host, settings.port)
+    client = await connect(lazy=True)
+    async with running_services(settings, client) as services:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(services),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=10,
+            )
+        )
+        forwarding = asyncio.create_task(services.intake.forward_for_ever())
+        try:
+            log.info("API answers", address="http://{}:{}".format(*listener.getsockname()[:2]))
+            await server.serve(sockets=[listener])
+        finally:
+            forwarding.cancel()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else, so that one in use is one clear sentence."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Set PORTCALL_PORT or --port."
+        ) from None
+
+
+def main() -> None:
+    """Serve; the exit code is 2 where the settings do not allow it."""
+    configure_logging()
+    try:
+        asyncio.run(run(load_settings()))
+    except PortcallError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Activities under their real names that end as a test says, and a worker that runs them."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import Worker
+
+from activities.attempt_delivery import AttemptInput
+from activities.match_policies import MatchInput
+from activities.request_cancellation import request_cancellation
+from portcall.attempts import (
+    AttemptError,
+    AttemptOutcome,
+    AttemptRecord,
+    ErrorType,
+    RequestRecord,
+    ResponseRecord,
+)
+from portcall.events import RegistryEvent
+from portcall.matching import Match, MatchResult
+from portcall.policies import RetryPolicy
+from worker.wiring import WORKFLOWS, workflow_runner
+
+Answer = int | ErrorType | Exception
+
+QUICK = RetryPolicy(
+    initial_interval=timedelta(milliseconds=20),
+    backoff_coefficient=1,
+    maximum_interval=timedelta(milliseconds=20),
+    maximum_attempts=3,
+    jitter=0,
+)
+PATIENT = QUICK.model_copy(
+    update={"initial_interval": timedelta(minutes=1), "maximum_interval": timedelta(minutes=1)}
+)
+
+
+def an_event(event_id: str | None = None, **fields: object) -> RegistryEvent:
+    """Give an event like a push, with an id of its own."""
+    now = datetime.now(UTC)
+    values = {
+        "id": event_id or uuid.uuid4().hex,
+        "source": "dist",
+        "kind": "distribution",
+        "type": "artifact.pushed",
+        "occurred_at": now,
+        "received_at": now,
+        "repository": "prod/app",
+        "tags": ("v1",),
+        "digest": "sha256:" + "1" * 64,
+        **fields,
+    }
+    return RegistryEvent.model_validate(values)
+
+
+class ScriptedAttempts:
+    """Attempts that end with each answer in turn, the last one again and again."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.inputs: list[AttemptInput] = []
+        self.started = asyncio.Event()
+        self.proceed = asyncio.Event()
+        self.proceed.set()
+
+    @activity.defn(name="attempt_delivery")
+    async def attempt_delivery(self, attempt: AttemptInput) -> AttemptRecord:
+        self.inputs.append(attempt)
+        self.started.set()
+        await self.proceed.wait()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        record = a_record(answer, attempt.number, activity.info().workflow_run_id or "")
+        if record.outcome is AttemptOutcome.DELIVERED:
+            return record
+        raise ApplicationError(
+            record.summary(),
+            record,
+            type="AttemptFailed",
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        )
+
+
+def a_record(answer: int | ErrorType, number: int, run_id: str) -> AttemptRecord:
+    """Give the record of an attempt that ended with a status or an error."""
+    base = {
+        "number": number,
+        "run_id": run_id,
+        "started_at": datetime.now(UTC),
+        "request": RequestRecord(url="http://receiver.test/hook", body="{}", body_bytes=2),
+    }
+    if isinstance(answer, ErrorType):
+        blocked = answer is ErrorType.BLOCKED
+        outcome = AttemptOutcome.BLOCKED if blocked else AttemptOutcome.FAILED
+        error = AttemptError(type=answer, message="as the script says")
+        return AttemptRecord(**base, outcome=outcome, error=error)
+    outcome = AttemptOutcome.DELIVERED if answer < 300 else AttemptOutcome.FAILED
+    return AttemptRecord(**base, outcome=outcome, response=ResponseRecord(status=answer))
+
+
+class ScriptedMatches:
+    """A match activity that gives the same matches for every event, or fails first."""
+
+    def __init__(self, *matches: Match, failures: int = 0) -> None:
+        self.matches = matches
+        self.failures = failures
+        self.inputs: list[MatchInput] = []
+
+    @activity.defn(name="match_policies")
+    async def match_policies(self, given: MatchInput) -> MatchResult:
+        self.inputs.append(given)
+        if self.failures:
+            self.failures -= 1
+            raise ApplicationError("the database is away", type="StoreUnavailable")
+        return MatchResult(matches=self.matches)
+
+
+@asynccontextmanager
+async def scripted_worker(
+    client: Client,
+    attempts: ScriptedAttempts | None = None,
+    matches: ScriptedMatches | None = None,
+    *,
+    more: Sequence[Callable[..., object]] = (),
+) -> AsyncIterator[str]:
+    """Run the real workflows on scripted activities; give the task queue of their own."""
+    queue = f"test-{uuid.uuid4().hex}"
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=WORKFLOWS,
+        activities=[
+            (attempts or ScriptedAttempts(200)).attempt_delivery,
+            (matches or ScriptedMatches()).match_policies,
+            request_cancellation,
+            *more,
+        ],
+        workflow_runner=workflow_runner(),
+    ):
+        yield queue

@@ -1,0 +1,187 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError, CancelledError
+
+from portcall.attempts import ErrorType
+from portcall.ids import (
+    ATTEMPTS,
+    HTTP_STATUS,
+    NEXT_ATTEMPT_AT,
+    OUTCOME,
+    DeliveryKey,
+    delivery_attributes,
+    delivery_workflow_id,
+)
+from tests.workflows.scripted import PATIENT, QUICK, ScriptedAttempts, an_event, scripted_worker
+from workflows.delivery import DeliveryInput, DeliveryResult, DeliveryWorkflow
+
+Delivery = WorkflowHandle[DeliveryWorkflow, DeliveryResult]
+
+
+async def start(client: Client, queue: str, retry: object = QUICK) -> Delivery:
+    event = an_event()
+    return await client.start_workflow(
+        DeliveryWorkflow.run,
+        DeliveryInput(event=event, policy="p", target="ci", retry=retry),
+        id=delivery_workflow_id(DeliveryKey(event.source, event.id, "p", "ci")),
+        task_queue=queue,
+        search_attributes=delivery_attributes(event, "p", "ci"),
+    )
+
+
+async def shown(handle: Delivery) -> tuple[str | None, int | None, int | None]:
+    """Give the search attributes Outcome, Attempts and HttpStatus."""
+    found = (await handle.describe()).typed_search_attributes
+    return found.get(OUTCOME), found.get(ATTEMPTS), found.get(HTTP_STATUS)
+
+
+async def until_shown(handle: Delivery, outcome: str) -> None:
+    async with asyncio.timeout(10):
+        while (await shown(handle))[0] != outcome:
+            await asyncio.sleep(0.05)
+
+
+async def failure(handle: Delivery) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await handle.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    return failed.value.cause
+
+
+async def test_a_delivery_that_arrives_completes(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(200)) as queue:
+        handle = await start(temporal_client, queue)
+        assert await handle.result() == DeliveryResult(attempts=1, http_status=200)
+        assert await shown(handle) == ("delivered", 1, 200)
+
+
+async def test_failed_attempts_are_repeated_until_one_arrives(temporal_client: Client) -> None:
+    attempts = ScriptedAttempts(503, ErrorType.CONNECT, 204)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        assert (await handle.result()).attempts == 3
+        assert [given.number for given in attempts.inputs] == [1, 2, 3]
+        assert await shown(handle) == ("delivered", 3, 204)
+        found = (await handle.describe()).typed_search_attributes
+        assert found.get(NEXT_ATTEMPT_AT) is None
+
+
+async def test_a_delivery_that_is_given_up_fails_and_says_why(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(503)) as queue:
+        handle = await start(temporal_client, queue)
+        error = await failure(handle)
+        assert error.type == "DeliveryExhausted"
+        assert error.message == "3 of 3 attempts failed, the last with HTTP 503"
+        assert await shown(handle) == ("exhausted", 3, 503)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "kind"),
+    [
+        (404, "rejected", "DeliveryRejected"),
+        (301, "rejected", "DeliveryRejected"),
+        (ErrorType.BLOCKED, "blocked", "DeliveryBlocked"),
+    ],
+)
+async def test_what_no_repetition_helps_fails_at_once(
+    temporal_client: Client, answer: int | ErrorType, outcome: str, kind: str
+) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(answer)) as queue:
+        handle = await start(temporal_client, queue)
+        assert (await failure(handle)).type == kind
+        assert (await shown(handle))[:2] == (outcome, 1)
+
+
+async def test_while_it_waits_the_next_attempt_is_shown(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(503)) as queue:
+        handle = await start(temporal_client, queue, PATIENT)
+        await until_shown(handle, "retrying")
+        found = (await handle.describe()).typed_search_attributes
+        wait = found[NEXT_ATTEMPT_AT] - datetime.now(UTC)
+        assert timedelta(seconds=30) < wait <= timedelta(minutes=1)
+        assert (found[ATTEMPTS], found[HTTP_STATUS]) == (1, 503)
+        await handle.terminate()
+
+
+async def test_retry_now_ends_the_wait(temporal_client: Client) -> None:
+    attempts = ScriptedAttempts(503, 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue, PATIENT)
+        await until_shown(handle, "retrying")
+        await handle.signal(DeliveryWorkflow.retry_now)
+        assert (await handle.result()).attempts == 2
+
+
+async def test_the_signal_cancel_ends_a_waiting_delivery_as_canceled(
+    temporal_client: Client,
+) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(503)) as queue:
+        handle = await start(temporal_client, queue, PATIENT)
+        await until_shown(handle, "retrying")
+        await handle.signal(DeliveryWorkflow.cancel)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+        assert isinstance(failed.value.cause, CancelledError)
+        description = await handle.describe()
+        assert description.status is WorkflowExecutionStatus.CANCELED
+        assert (await shown(handle))[0] == "cancelled"
+
+
+async def test_a_cancel_request_ends_a_waiting_delivery(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(503)) as queue:
+        handle = await start(temporal_client, queue, PATIENT)
+        await until_shown(handle, "retrying")
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+        assert (await shown(handle))[0] == "cancelled"
+
+
+async def test_an_attempt_under_way_is_recorded_before_a_cancellation_counts(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(503)
+    attempts.proceed.clear()
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue, PATIENT)
+        await attempts.started.wait()
+        await handle.cancel()
+        await asyncio.sleep(0.3)
+        attempts.proceed.set()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+        names = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
+        assert "activity_task_failed_event_attributes" in names
+
+
+async def test_an_attempt_that_arrives_despite_a_cancellation_is_delivered(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(200)
+    attempts.proceed.clear()
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        await attempts.started.wait()
+        await handle.signal(DeliveryWorkflow.cancel)
+        attempts.proceed.set()
+        assert (await handle.result()).http_status == 200
+
+
+async def test_our_own_outage_counts_as_no_attempt(temporal_client: Client) -> None:
+    away = ApplicationError("the policy database is away", type="StoreUnavailable")
+    attempts = ScriptedAttempts(away, 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        assert (await handle.result()).attempts == 1
+        assert [given.number for given in attempts.inputs] == [1, 1]
+
+
+async def test_a_fault_of_ours_is_repeated_like_a_failed_attempt(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(ValueError("bug"), 200)) as queue:
+        handle = await start(temporal_client, queue)
+        assert (await handle.result()).attempts == 2
