@@ -72,7 +72,7 @@ async def start_dev_server(
     ]  # fmt: skip
     with log.open("ab") as output:
         env = {"GOGC": "400", **os.environ}
-        process = await start_server(command, env=env, log=output, cwd=data_dir)
+        process = await start_server(command, env=env, log=output)
     server = DevServer(process, port, ui_port, log)
     try:
         await _answers(server, wait)
