@@ -1,0 +1,148 @@
+"""What running deliveries and events look like: one recorded history per scenario.
+
+`python -m tests.replay.scenarios` records them again from the code as it is. Do that only
+for a change that no running workflow can notice, or together with a patch
+(`workflow.patched`) that the older histories beside the new ones still replay under.
+"""
+
+import asyncio
+import json
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.exceptions import ApplicationError
+
+from portcall.adapters.devserver import start_dev_server
+from portcall.adapters.tools import find_temporal
+from portcall.attempts import ErrorType
+from portcall.ids import delivery_attributes, event_attributes
+from portcall.matching import Match
+from portcall.settings import load_settings
+from tests.fixtures.temporal import connected
+from tests.workflows.scripted import (
+    PATIENT,
+    QUICK,
+    Answer,
+    ScriptedAttempts,
+    ScriptedMatches,
+    an_event,
+    scripted_worker,
+)
+from workflows.delivery import DeliveryInput, DeliveryWorkflow
+from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
+
+HISTORIES = Path(__file__).parent / "histories"
+Scenario = Callable[[Client], Awaitable[WorkflowHistory]]
+
+
+async def _ended(handle: WorkflowHandle[object, object]) -> WorkflowHistory:
+    async with asyncio.timeout(20):
+        while (await handle.describe()).close_time is None:
+            await asyncio.sleep(0.05)
+    return await handle.fetch_history()
+
+
+def _delivery(*answers: Answer, signal: str | None = None) -> Scenario:
+    """Make the scenario of a delivery whose attempts end so; a signal comes while it waits."""
+
+    async def run(client: Client) -> WorkflowHistory:
+        event = an_event()
+        async with scripted_worker(client, ScriptedAttempts(*answers)) as queue:
+            handle = await client.start_workflow(
+                DeliveryWorkflow.run,
+                DeliveryInput(
+                    event=event, policy="p", target="ci", retry=PATIENT if signal else QUICK
+                ),
+                id=f"replay-{uuid.uuid4().hex}",
+                task_queue=queue,
+                search_attributes=delivery_attributes(event, "p", "ci"),
+            )
+            if signal:
+                await asyncio.sleep(1)
+                await (handle.cancel() if signal == "request" else handle.signal(signal))
+            return await _ended(handle)
+
+    return run
+
+
+def _event(*matches: Match) -> Scenario:
+    """Make the scenario of an event that these policies match."""
+
+    async def run(client: Client) -> WorkflowHistory:
+        event = an_event()
+        async with scripted_worker(client, matches=ScriptedMatches(*matches)) as queue:
+            handle = await client.start_workflow(
+                RegistryEventWorkflow.run,
+                RegistryEventInput(event=event),
+                id=f"replay-{uuid.uuid4().hex}",
+                task_queue=queue,
+                search_attributes=event_attributes(event),
+            )
+            return await _ended(handle)
+
+    return run
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "delivery_delivered": _delivery(200),
+    "delivery_after_two_failures": _delivery(503, ErrorType.CONNECT, 200),
+    "delivery_exhausted": _delivery(503),
+    "delivery_rejected": _delivery(404),
+    "delivery_blocked": _delivery(ErrorType.BLOCKED),
+    "delivery_after_our_outage": _delivery(
+        ApplicationError("the policy database is away", type="StoreUnavailable"), 200
+    ),
+    "delivery_retried_now": _delivery(503, 200, signal="retry_now"),
+    "delivery_cancelled_by_signal": _delivery(503, signal="cancel"),
+    "delivery_cancelled_by_request": _delivery(503, signal="request"),
+    "event_matched": _event(Match(policy="p", target="a"), Match(policy="p", target="b")),
+    "event_unmatched": _event(),
+}
+
+
+def fingerprint(history: WorkflowHistory) -> list[str]:
+    """Give the commands that the workflow's code gave, in order: what a patch must keep."""
+    commands = []
+    for event in history.events:
+        name = (event.WhichOneof("attributes") or "").removesuffix("_event_attributes")
+        match name:
+            case "activity_task_scheduled":
+                kind = event.activity_task_scheduled_event_attributes.activity_type.name
+                commands.append(f"activity {kind}")
+            case "start_child_workflow_execution_initiated":
+                commands.append("child workflow")
+            case "timer_started" | "timer_canceled" | "marker_recorded":
+                commands.append(name.replace("_", " "))
+            case "upsert_workflow_search_attributes":
+                commands.append("search attributes")
+            case "workflow_execution_completed" | "workflow_execution_failed":
+                commands.append(name.rpartition("_")[2])
+            case "workflow_execution_canceled":
+                commands.append("canceled")
+    return commands
+
+
+async def record() -> None:
+    """Run every scenario on a real server and keep its history."""
+    program = find_temporal(load_settings().cache_dir, print)
+    with tempfile.TemporaryDirectory() as folder:
+        server = await start_dev_server(program, Path(folder))
+        try:
+            client = await connected(server)
+            HISTORIES.mkdir(exist_ok=True)
+            fingerprints = {}
+            for name, scenario in SCENARIOS.items():
+                history = await scenario(client)
+                (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n")
+                fingerprints[name] = fingerprint(history)
+            text = json.dumps(fingerprints, indent=1)
+            (HISTORIES.parent / "fingerprints.json").write_text(text + "\n")
+        finally:
+            await server.stop(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
