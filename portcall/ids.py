@@ -134,4 +134,4 @@ def event_title(event: RegistryEvent) -> str:
 
 def delivery_title(event: RegistryEvent, policy: str, target: str) -> str:
     """Say in one line what is sent where: `artifact.pushed prod/app:v1 → ci (deploy-prod)`."""
-    return cut(f"{event_title(event)[:150]} → {target} ({policy})")
+    return cut(f"{event_title(event)[:149]} → {target} ({policy})")

@@ -1,0 +1,192 @@
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from portcall.conditions import TextCondition, compile_regex, glob_to_regex
+
+
+def fault_of(**given_condition):
+    with pytest.raises(ValidationError) as caught:
+        TextCondition(**given_condition)
+    [fault] = caught.value.errors()
+    return fault["msg"].removeprefix("Value error, ")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "holds"),
+    [
+        ("prod/.+", "prod/app", True),
+        ("prod", "prod/app", False),
+        ("prod", "my-prod", False),
+        ("prod|test", "test", True),
+        ("(?i)PROD/.*", "prod/x", True),
+        (r"v\d+\.\d+", "v1.22", True),
+        ("v.", "vé", True),
+        ("^v1$", "v1", True),
+    ],
+)
+def test_a_regular_expression_is_anchored_at_both_ends(pattern, value, holds):
+    assert TextCondition(regex=pattern).holds(value) is holds
+
+
+@pytest.mark.parametrize(
+    ("glob", "value", "holds"),
+    [
+        ("prod/*", "prod/app", True),
+        ("prod/*", "prod/team/app", False),
+        ("prod/**", "prod/team/app", True),
+        ("prod/**", "prod", False),
+        ("**", "a/b/c", True),
+        ("**/app", "app", True),
+        ("**/app", "a/b/app", True),
+        ("**/app", "a/myapp", False),
+        ("a/**/b", "a/b", True),
+        ("a/**/b", "a/x/y/b", True),
+        ("a**b", "a/x/b", True),
+        ("v?.?", "v1.2", True),
+        ("v?", "v/", False),
+        ("v[0-9]", "v7", True),
+        ("v[!0-9]", "vx", True),
+        ("v[!0-9]", "v7", False),
+        ("v[^0-9]", "v/", False),
+        ("v[]]", "v]", True),
+        (r"v[\]", "v\\", True),
+        ("v[[]", "v[", True),
+        ("{prod,test}/app", "test/app", True),
+        ("{prod,test}/app", "dev/app", False),
+        ("{a,{b,c}}x", "cx", True),
+        ("a,b", "a,b", True),
+        ("a}", "a}", True),
+        ("v1.2+x(y)", "v1.2+x(y)", True),
+        ("v1.2", "v1x2", False),
+    ],
+)
+def test_a_glob_reads_as_in_a_shell_with_path_parts(glob, value, holds):
+    assert TextCondition(glob=glob).holds(value) is holds
+
+
+def test_a_list_holds_for_exactly_its_values():
+    condition = TextCondition.model_validate({"in": ["latest", "stable"]})
+    assert condition.holds("stable")
+    assert not condition.holds("stable2")
+    assert not condition.holds("Stable")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "position", "reason"),
+    [
+        ("a(b", 3, "missing )"),
+        ("(a)b)c(", 4, "unexpected )"),
+        ("[z-a]", 1, "invalid character class range"),
+        ("x[b", 3, "missing ]"),
+        ("*a", 0, "no argument for repetition operator"),
+        (r"\*\*|*", 5, "no argument for repetition operator"),
+        ("[**]a**", 6, "bad repetition operator"),
+        ("x{2000}", 1, "invalid repetition size"),
+        ("(?i)(?=a)", 4, "invalid perl operator"),
+        ("aé\\8", 2, "invalid escape sequence"),
+        ("ab\\", 3, "trailing \\"),
+    ],
+)
+def test_a_bad_expression_is_refused_with_its_position_and_the_reason(pattern, position, reason):
+    expected = f"not a regular expression (RE2) at position {position}: {reason}"
+    assert fault_of(regex=pattern) == expected
+
+
+@pytest.mark.parametrize(
+    ("glob", "message"),
+    [
+        ("ab[c", "not a glob at position 2: missing ]"),
+        ("ab[!]", "not a glob at position 2: missing ]"),
+        ("a{b,c", "not a glob at position 1: missing }"),
+        ("a[z-a]", "not a glob at position 1: invalid character class range"),
+    ],
+)
+def test_a_bad_glob_is_refused_with_its_position_and_the_reason(glob, message):
+    assert fault_of(glob=glob) == message
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        {},
+        {"regex": "a", "glob": "b"},
+        {"regex": "a", "in_": ["b"]},
+        {"glob": None},
+        {"regex": None},
+    ],
+)
+def test_a_condition_has_exactly_one_form(forms):
+    assert fault_of(**forms) == "give exactly one of: regex, glob, in"
+
+
+@pytest.mark.parametrize("forms", [{"regex": ""}, {"glob": ""}, {"in": []}, {"in": [""]}])
+def test_an_empty_form_is_refused(forms):
+    with pytest.raises(ValidationError):
+        TextCondition.model_validate(forms)
+
+
+def test_an_unknown_form_is_refused():
+    assert fault_of(regexp="a", regex="a") == "Extra inputs are not permitted"
+
+
+@pytest.mark.parametrize("form", [{"regex": "a.*"}, {"glob": "a*"}, {"in": ["a", "b"]}])
+def test_a_condition_is_written_as_it_was_given(form):
+    assert TextCondition.model_validate(form).model_dump(mode="json") == form
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ({"regex": "a.*"}, "regex: a.*"),
+        ({"glob": "a*"}, "glob: a*"),
+        ({"in": ["a", "b"]}, "in: a, b"),
+        ({"in": [str(i) for i in range(21)]}, "in: " + ", ".join(map(str, range(20))) + ", …"),
+    ],
+)
+def test_a_condition_describes_itself(form, text):
+    assert str(TextCondition.model_validate(form)) == text
+
+
+def test_a_pattern_that_takes_other_engines_for_ever_is_answered_at_once():
+    condition = TextCondition(regex="(a+)+$")
+    began = time.perf_counter()
+    assert not condition.holds("a" * 5000 + "!")
+    assert time.perf_counter() - began < 5
+
+
+def refusal(call, text):
+    try:
+        call(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@given(st.text(alphabet="ab()[]{}*?+|\\.^$-:=!<>Pi1,é", max_size=20))
+def test_any_expression_compiles_or_is_refused_with_a_position_inside_it(pattern):
+    refused = refusal(compile_regex, pattern)
+    if refused is not None:
+        found = re.fullmatch(r"not a regular expression \(RE2\) at position (\d+): .+", refused)
+        assert found, refused
+        assert 0 <= int(found[1]) <= len(pattern)
+
+
+@given(st.text(alphabet="ab*?[]{},!^-/\\.é(:", max_size=20))
+def test_any_glob_compiles_or_is_refused_with_a_position_inside_it(glob):
+    refused = refusal(glob_to_regex, glob)
+    if refused is not None:
+        found = re.fullmatch(r"not a glob at position (\d+): .+", refused)
+        assert found, refused
+        assert 0 <= int(found[1]) < len(glob)
+    else:
+        compile_regex(glob_to_regex(glob))
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="*?[{", codec="utf-8"), max_size=20))
+def test_a_glob_without_wildcards_holds_for_itself(text):
+    assert compile_regex(glob_to_regex(text)).fullmatch(text)

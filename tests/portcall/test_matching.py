@@ -1,0 +1,214 @@
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portcall.conditions import TextCondition
+from portcall.events import RawOriginal, RegistryEvent
+from portcall.matching import LONGEST_TEXT, MISSES_LISTED, Match, MatchResult, Miss, match_event
+from portcall.matching import explain as explain_all
+from portcall.policies import Policy
+from portcall.ports import PolicySnapshot
+from tests.strategies import NAMES, events, policies
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(**given):
+    values = {
+        "id": "1",
+        "source": "harbor-eu",
+        "kind": "harbor",
+        "type": "artifact.pushed",
+        "occurred_at": NOW,
+        "received_at": NOW,
+        "repository": "prod/app",
+        "tags": ("v1", "latest"),
+    }
+    return RegistryEvent(**values | given)
+
+
+def policy(name="p", targets=("t",), **match):
+    return Policy(name=name, targets=list(targets), match=match)
+
+
+def explain(wanted, happened=None, disabled=()):
+    return explain_all(wanted, happened or event(), frozenset(disabled))
+
+
+def only_miss(wanted, happened=None):
+    [answer] = explain(wanted, happened)
+    assert isinstance(answer, Miss)
+    return answer.condition, answer.wanted, answer.seen
+
+
+def is_match(wanted, happened=None):
+    return all(isinstance(answer, Match) for answer in explain(wanted, happened))
+
+
+def test_a_policy_without_conditions_wants_every_event():
+    assert is_match(policy(), event(repository=None, tags=()))
+
+
+def test_each_target_of_a_matching_policy_gets_its_own_match_with_format_and_retry():
+    wanted = Policy(name="p", targets=["t1", "t2"], format="raw", retry={"maximum_attempts": 3})
+    answers = explain_all(wanted, event(), frozenset(), {"raw"})
+    assert [(a.policy, a.target, a.format, a.needs_raw) for a in answers] == [
+        ("p", "t1", "raw", True),
+        ("p", "t2", "raw", True),
+    ]
+    assert answers[0].retry.maximum_attempts == 3
+
+
+def test_a_format_that_can_do_without_the_raw_original_does():
+    [match] = explain_all(policy(), event(), frozenset(), {"raw"})
+    assert not match.needs_raw
+
+
+def test_a_policy_that_is_switched_off_wants_nothing():
+    off = Policy(name="p", targets=["t"], enabled=False)
+    assert only_miss(off) == ("enabled", "true", "false")
+
+
+def test_a_disabled_target_is_a_miss_beside_the_matches_of_the_others():
+    on, off = explain(policy(targets=("on", "off")), disabled=("off",))
+    assert isinstance(on, Match)
+    assert (off.condition, off.wanted, off.seen) == ("target", "off enabled", "disabled")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "type_", "wanted"),
+    [
+        ("artifact.pushed", "artifact.pushed", True),
+        ("artifact.push", "artifact.pushed", False),
+        ("scan.*", "scan.completed", True),
+        ("scan.*", "scan", False),
+        ("*", "anything.at.all", True),
+        ("*.failed", "harbor.scan.failed", True),
+        ("artifact.*", "Artifact.pushed", False),
+    ],
+)
+def test_event_types_take_a_star_for_any_number_of_characters(pattern, type_, wanted):
+    assert is_match(policy(event_types=[pattern]), event(type=type_)) is wanted
+
+
+def test_an_event_type_that_none_of_the_patterns_fits_is_named():
+    miss = only_miss(policy(event_types=["scan.*", "tag.deleted"]))
+    assert miss == ("event_types", "scan.*, tag.deleted", "artifact.pushed")
+
+
+def test_an_event_of_another_source_is_a_miss():
+    assert is_match(policy(sources=["harbor-eu"]))
+    assert only_miss(policy(sources=["a", "b"])) == ("sources", "a, b", "harbor-eu")
+
+
+def test_the_repository_is_looked_at_as_a_whole():
+    assert is_match(policy(repository={"regex": "prod/.+"}))
+    miss = only_miss(policy(repository={"regex": "prod"}))
+    assert miss == ("repository", "regex: prod", "prod/app")
+
+
+def test_an_event_without_a_repository_misses_every_repository_condition():
+    miss = only_miss(policy(repository={"glob": "**"}), event(repository=None))
+    assert miss == ("repository", "glob: **", None)
+
+
+def test_one_tag_of_several_is_enough():
+    assert is_match(policy(tag={"in": ["latest"]}))
+    miss = only_miss(policy(tag={"in": ["stable", "lts"]}))
+    assert miss == ("tag", "in: stable, lts", "v1, latest")
+
+
+def test_an_event_without_tags_misses_every_tag_condition():
+    miss = only_miss(policy(tag={"regex": ".*"}), event(tags=()))
+    assert miss == ("tag", "regex: .*", None)
+
+
+def test_the_first_condition_that_fails_is_the_one_named():
+    miss = only_miss(policy(sources=["x"], repository={"in": ["y"]}, tag={"in": ["z"]}))
+    assert miss[0] == "sources"
+
+
+def test_long_patterns_and_values_are_cut_in_a_miss():
+    long = policy(repository={"regex": "x" * 10_000})
+    _, wanted, seen = only_miss(long, event(repository="r" * 5000))
+    assert len(wanted) == len(seen) == LONGEST_TEXT
+    assert wanted.endswith("…")
+
+
+def test_the_misses_of_a_result_are_bounded_and_the_rest_counted():
+    many = tuple(policy(f"p{i}", sources=["x"]) for i in range(MISSES_LISTED + 7))
+    result = match_event(PolicySnapshot(policies=many), event(), ())
+    assert (len(result.misses), result.more_misses) == (MISSES_LISTED, 7)
+
+
+def test_a_result_holds_matches_and_misses_in_the_order_of_the_policies():
+    snapshot = PolicySnapshot(
+        policies=(policy("a"), policy("b", sources=["x"]), policy("c", targets=("off", "on"))),
+        disabled_targets=frozenset({"off"}),
+    )
+    result = match_event(snapshot, event(), ())
+    assert [(m.policy, m.target) for m in result.matches] == [("a", "t"), ("c", "on")]
+    assert [(m.policy, m.condition) for m in result.misses] == [("b", "sources"), ("c", "target")]
+    assert result.more_misses == 0
+
+
+def test_the_raw_original_has_no_part_in_matching():
+    heavy = event(raw=RawOriginal.of(b"{}"))
+    assert explain(policy(), heavy) == explain(policy(), heavy.without_raw())
+
+
+@given(st.lists(policies, max_size=4), events, st.frozensets(st.sampled_from(NAMES)))
+def test_a_result_comes_back_whole_from_a_history(rules, happened, disabled):
+    result = match_event(PolicySnapshot(tuple(rules), disabled), happened, {"raw"})
+    assert MatchResult.model_validate_json(result.model_dump_json()) == result
+
+
+@given(policies, events, st.frozensets(st.sampled_from(NAMES)))
+def test_the_matcher_agrees_with_a_slow_plain_one(rule, happened, disabled):
+    answers = explain_all(rule, happened, disabled)
+    assert {a.target for a in answers if isinstance(a, Match)} == plainly(rule, happened, disabled)
+    assert all(isinstance(a, Match | Miss) and a.policy == rule.name for a in answers)
+
+
+def plainly(rule, happened, disabled):
+    """Match as the documentation reads, by Python's own regular expressions."""
+    match = rule.match
+    if not rule.enabled:
+        return set()
+    if match.event_types is not None and not any(
+        re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), happened.type)
+        for pattern in match.event_types
+    ):
+        return set()
+    if match.sources is not None and happened.source not in match.sources:
+        return set()
+    values = [happened.repository] if happened.repository else []
+    if not plainly_holds(match.repository, values) or not plainly_holds(match.tag, happened.tags):
+        return set()
+    return set(rule.targets) - disabled
+
+
+GLOBS = {
+    "*": "[^/]*",
+    "**": ".*",
+    "prod": "prod",
+    "prod/*": "prod/[^/]*",
+    "prod/**": "prod/.*",
+    "**/app": "(.*/)?app",
+    "v?": "v[^/]",
+    "v1*": "v1[^/]*",
+    "{prod,test}/app": "(prod|test)/app",
+    "v[0-9]": "v[0-9]",
+}
+
+
+def plainly_holds(condition: TextCondition | None, values):
+    if condition is None:
+        return True
+    if condition.in_ is not None:
+        return any(value in condition.in_ for value in values)
+    pattern = condition.regex or GLOBS[condition.glob]
+    return any(re.fullmatch(pattern, value) for value in values)

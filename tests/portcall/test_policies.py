@@ -1,0 +1,205 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from pydantic import TypeAdapter, ValidationError
+
+from portcall.policies import (
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    Match,
+    NoAuth,
+    Policy,
+    QueryAuth,
+    RetryPolicy,
+    Source,
+    Target,
+)
+from portcall.secrets import MASK
+from tests.strategies import policies
+
+SIGNING = "whsec_" + "A" * 32
+
+
+def source(**given):
+    return Source.model_validate({"name": "s", "kind": "harbor", "auth": {"type": "none"}} | given)
+
+
+def target(**given):
+    return Target.model_validate({"name": "t", "url": "https://t.example"} | given)
+
+
+def policy(**given):
+    return Policy.model_validate({"name": "p", "targets": ["t"]} | given)
+
+
+def messages(call, **given):
+    with pytest.raises(ValidationError) as caught:
+        call(**given)
+    return [error["msg"] for error in caught.value.errors()]
+
+
+@pytest.mark.parametrize("name", ["a", "a-b", "harbor.eu_1", "0", "a" * 50])
+def test_a_name_is_short_and_plain(name):
+    assert policy(name=name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a-", "a" * 51, "a:b", "a/b", "ä", "a\n"])
+def test_a_name_that_would_need_quoting_is_refused(name):
+    assert messages(policy, name=name)
+
+
+def test_a_policy_needs_no_more_than_a_name_and_a_target():
+    bare = policy()
+    assert (bare.enabled, bare.format, bare.match) == (True, "default", Match())
+    assert bare.retry == RetryPolicy()
+
+
+def test_a_policy_without_targets_is_refused():
+    assert messages(policy, targets=[])
+
+
+def test_a_target_named_twice_is_refused():
+    assert messages(policy, targets=["t", "u", "t"]) == ["Value error, a target is named twice"]
+
+
+def test_a_typing_error_is_refused_instead_of_ignored():
+    assert messages(policy, enabeld=False) == ["Extra inputs are not permitted"]
+    assert messages(policy, match={"tags": {"in": ["v1"]}}) == ["Extra inputs are not permitted"]
+
+
+@pytest.mark.parametrize(
+    "conditions", [{"event_types": []}, {"sources": []}, {"event_types": ["A"]}]
+)
+def test_a_condition_that_could_never_hold_is_refused(conditions):
+    assert messages(policy, match=conditions)
+
+
+@pytest.mark.parametrize(
+    ("auth", "kind"),
+    [
+        ({"type": "none"}, NoAuth),
+        ({"type": "bearer", "token": "x"}, BearerAuth),
+        ({"type": "basic", "username": "u", "password": "x"}, BasicAuth),
+        ({"type": "header", "name": "X-Token", "value": "x"}, HeaderAuth),
+        ({"type": "query", "value": "x"}, QueryAuth),
+    ],
+)
+def test_the_type_of_a_credential_says_what_belongs_to_it(auth, kind):
+    assert isinstance(source(auth=auth).auth, kind)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {},
+        {"type": "bearer"},
+        {"type": "bearer", "token": ""},
+        {"type": "basic", "password": "x"},
+        {"type": "header", "name": "X Token", "value": "x"},
+        {"type": "magic"},
+    ],
+)
+def test_half_a_credential_is_refused(auth):
+    assert messages(source, auth=auth)
+
+
+def test_a_source_says_how_it_authenticates():
+    with pytest.raises(ValidationError, match="auth"):
+        Source.model_validate({"name": "s", "kind": "harbor"})
+
+
+def test_a_source_drops_blob_events_unless_told_otherwise():
+    assert source().ignore.event_types == ["blob.*"]
+
+
+def test_a_secret_does_not_show_in_text_or_errors():
+    hidden = target(auth={"type": "bearer", "token": "hunter2"}, secrets=[SIGNING])
+    assert "hunter2" not in f"{hidden!r} {hidden.model_dump_json()}"
+    assert SIGNING not in f"{hidden!r} {hidden.model_dump_json()}"
+    with pytest.raises(ValidationError) as caught:
+        target(auth={"type": "bearer", "token": "hunter2", "extra": "hunter3"})
+    assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [
+        ("plain", "a signing secret starts with whsec_"),
+        ("whsec_???", "what follows whsec_ is not base64"),
+        ("whsec_AAAA", "a signing secret is base64 of 24 to 64 bytes, this one of 3"),
+    ],
+)
+def test_a_signing_secret_has_the_form_of_standard_webhooks(secret, message):
+    assert messages(target, secrets=[secret]) == [f"Value error, {message}"]
+
+
+def test_a_masked_signing_secret_is_left_to_the_one_who_knows_the_stored_one():
+    assert target(secrets=[MASK]).secrets[0].get_secret_value() == MASK
+
+
+@pytest.mark.parametrize("headers", [{"X-Team": "a"}, {"X-Empty": ""}, {"x": "a\tb"}])
+def test_a_header_may_be_added(headers):
+    assert target(headers=headers).headers == headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"X Team": "a"}, "not an HTTP header name (RFC 9110, section 5.1)"),
+        ({"X-Team:": "a"}, "not an HTTP header name (RFC 9110, section 5.1)"),
+        ({"X-Team": "a\r\nX-Evil: b"}, "not an HTTP header value (RFC 9110, section 5.5)"),
+        ({"X-Team": " a"}, "not an HTTP header value (RFC 9110, section 5.5)"),
+        ({"X-Team": "€"}, "not an HTTP header value (RFC 9110, section 5.5)"),
+    ],
+)
+def test_a_header_that_would_break_the_request_is_refused(headers, message):
+    assert messages(target, headers=headers) == [f"Value error, {message}"]
+
+
+def test_retry_takes_statuses_as_numbers_and_as_text():
+    assert RetryPolicy(retry_on=[503, "404", "4xx", "network"]).retry_on == [
+        "503",
+        "404",
+        "4xx",
+        "network",
+    ]
+
+
+@pytest.mark.parametrize("word", ["600", "2xx", "slow", "5XX", True, 99, None, "503\n"])
+def test_retry_on_something_unknown_is_refused(word):
+    assert messages(RetryPolicy, retry_on=[word])
+
+
+@pytest.mark.parametrize(
+    "retry",
+    [
+        {"maximum_attempts": 0},
+        {"maximum_attempts": 51},
+        {"backoff_coefficient": 0.5},
+        {"backoff_coefficient": float("nan")},
+        {"jitter": 1.5},
+        {"expires_after": "soon"},
+    ],
+)
+def test_a_retry_out_of_bounds_is_refused(retry):
+    assert messages(RetryPolicy, **retry)
+
+
+def test_intervals_in_the_wrong_order_are_refused():
+    assert messages(RetryPolicy, initial_interval="2h", maximum_interval="1h") == [
+        "Value error, maximum_interval is shorter than initial_interval"
+    ]
+
+
+def test_durations_are_written_as_they_are_read():
+    retry = RetryPolicy(initial_interval="90s")
+    assert retry.initial_interval == timedelta(seconds=90)
+    assert retry.model_dump(mode="json")["initial_interval"] == "1m30s"
+
+
+@given(policies)
+def test_a_policy_is_read_back_as_it_was_written(written):
+    adapter = TypeAdapter(Policy)
+    assert adapter.validate_json(adapter.dump_json(written)) == written
