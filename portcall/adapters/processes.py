@@ -60,12 +60,17 @@ def stop_tool(process: subprocess.Popen[bytes]) -> None:
 
 
 async def start_server(
-    command: Sequence[str | Path], *, env: Mapping[str, str], log: IO[bytes] | int
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    log: IO[bytes] | int,
+    cwd: Path | None = None,
 ) -> Process:
     """Start a server in a session of its own: a Ctrl-C in the terminal reaches only us."""
     return await asyncio.create_subprocess_exec(
         *command,
         env=env,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

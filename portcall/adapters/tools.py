@@ -4,6 +4,7 @@ What is found has been run once before it is trusted. What only some users need 
 Temporal by `TEMPORAL_ADDRESS`) the callers decide.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,7 +98,7 @@ def _runs(tool: Tool, program: Path) -> bool:
     return answer.returncode == 0 and tool.proof.search(answer.stdout) is not None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _turn(lock: Path, tool: Tool, progress: Progress) -> Iterator[None]:
     """Wait until no other process is getting the same tool."""
     started = time.monotonic()
@@ -181,7 +181,8 @@ def _watch(
     **env: str,
 ) -> None:
     """Run a command, tell how it goes, and end it where nothing moves for `patience` seconds."""
-    with order.log.open("wb") as log, (output or order.log).open("ab") as stdout:
+    order.log.write_bytes(b"")
+    with order.log.open("ab") as log, (output or order.log).open("ab") as stdout:
         process = start_tool(command, env={**os.environ, **env}, stdout=stdout, stderr=log)
         try:
             _wait(process, order, doing, patience)
@@ -195,16 +196,28 @@ def _watch(
 def _wait(process: subprocess.Popen[bytes], order: Order, doing: str, patience: float) -> None:
     started = moved = time.monotonic()
     before = -1
-    while process.poll() is None:
+    while True:
         now = time.monotonic()
-        size = sum(file.stat().st_size for file in (order.log, *order.staging.iterdir()))
+        size = _written(order)
         if size != before:
             before, moved = size, now
         if now - moved > patience:
             raise _NoWayError(f"{doing.lower()} it stood still for {patience:.0f} s")
         what = f"{doing} {order.tool.title} {order.tool.version} (the first time only)"
         order.progress(f"{what}: {now - started:.0f} s  {_last_line(order.log)}".rstrip())
-        time.sleep(0.5)
+        try:
+            process.wait(0.5)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _written(order: Order) -> int:
+    total = 0
+    for file in (order.log, *order.staging.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # renamed under our eyes
+            total += file.stat().st_size
+    return total
 
 
 def _last_line(log: Path) -> str:

@@ -71,13 +71,18 @@ class Installation:
         key = settings.secret_key or load_or_create_secret_key(settings.data_dir)
         own = {
             "PORTCALL_DATA_DIR": str(settings.data_dir),
+            "PORTCALL_DATABASE_URL": settings.resolved_database_url,
             "PORTCALL_HOST": settings.host,
             "PORTCALL_PORT": str(settings.port),
             "PORTCALL_ADMIN_TOKEN": self.admin_token,
             "PORTCALL_SECRET_KEY": key.get_secret_value(),
-            "PYTHONUNBUFFERED": "1",
         }
-        return {**os.environ, **own, **({"PORTCALL_UI_URL": self.ui_url} if self.ui_url else {})}
+        return {
+            "PORTCALL_LOG_FORMAT": "text",
+            **os.environ,
+            **own,
+            **({"PORTCALL_UI_URL": self.ui_url} if self.ui_url else {}),
+        }
 
 
 @contextmanager

@@ -11,15 +11,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
-from portcall.errors import (
-    AuthenticationError,
-    ConflictError,
-    ForbiddenError,
-    NotFoundError,
-    PortcallError,
-    PreconditionError,
-    UnavailableError,
-)
+from portcall.errors import PortcallError
 
 
 class Entry(NamedTuple):
@@ -38,26 +30,17 @@ COMMANDS = {
     "policies": Entry("Which events go where: look, switch, delete.", "resources:policies"),
     "match": Entry("Say which policies want an event, and why others do not.", "match:match"),
     "events": Entry("What registries reported.", "events:events"),
+    "inbox": Entry("What waits for Temporal, and what was not understood.", "inbox:inbox"),
     "deliveries": Entry("What was sent, every request and response.", "deliveries:deliveries"),
     "api": Entry("Run the API alone.", "run:api"),
     "worker": Entry("Run a worker alone.", "run:worker"),
     "init": Entry("Prepare the database and Temporal's namespace.", "init:init"),
 }
 
-EXIT_CODES: dict[type[PortcallError], int] = {
-    UnavailableError: 3,
-    NotFoundError: 4,
-    ConflictError: 5,
-    PreconditionError: 5,
-    AuthenticationError: 6,
-    ForbiddenError: 6,
-}
-"""What is not in here is 2: a setting, an option, a file or the machine has to change."""
-
 _EPILOG = (
-    "Exit codes: 0 done; 1 a bug; 2 wrong usage, settings or input; 3 something is away,"
-    " try again; 4 not found; 5 conflict; 6 not allowed; 130 interrupted."
-    " PORTCALL_DEBUG=1 shows where an error arose."
+    "Exit codes: 0 done; 1 the answer is no, or Portcall has a bug; 2 wrong usage, settings or"
+    " input; 3 something is away, try again; 4 refused: not found, in conflict, not allowed;"
+    " 130 interrupted. PORTCALL_DEBUG=1 shows where an error arose."
 )
 
 
@@ -113,16 +96,10 @@ def main() -> None:
     try:
         app()
     except PortcallError as error:
-        _fail(error, error.message, exit_code(error))
+        _fail(error, error.message, error.exit_code)
     except Exception as error:  # noqa: BLE001 - a stack trace helps nobody at a terminal
         message = f"Portcall failed: {type(error).__name__}: {error}"
         _fail(error, f"{message} (PORTCALL_DEBUG=1 shows where)", 1)
-
-
-def exit_code(error: PortcallError) -> int:
-    """Give the exit code that tells scripts what kind of error it was."""
-    found = (code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
-    return next(found, 2)
 
 
 def _fail(error: Exception, message: str, code: int) -> None:
