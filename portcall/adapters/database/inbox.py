@@ -16,7 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.tables import inbox
-from portcall.errors import NotFoundError, PortcallError, StoreUnavailableError, UnavailableError
+from portcall.errors import (
+    ConflictError,
+    NotFoundError,
+    PortcallError,
+    StoreUnavailableError,
+    UnavailableError,
+)
 from portcall.events import RegistryEvent
 from portcall.ids import derived_id
 from portcall.ports import InboxEntry
@@ -63,15 +69,10 @@ class SqlInbox:
             size=len(body),
             fingerprint=derived_id([source, hint or "", body]),
         )
-        again = {"reason": row["reason"], "last_seen_at": row["last_seen_at"]}
-        known = update(inbox).where(inbox.c.fingerprint == row["fingerprint"])
-        known = known.values(count=inbox.c.count + 1, **again).returning(inbox.c.id)
-        async with self._connections.writing(self._timeout) as connection:
-            entry_id = await connection.scalar(known)
-            if entry_id is None:
-                await self._room(connection)
-                entry_id = await connection.scalar(insert(inbox).values(row).returning(inbox.c.id))
-        return int(entry_id)
+        try:
+            return await self._park(row)
+        except ConflictError:  # another process parked the same bytes at the same moment
+            return await self._park(row)
 
     async def oldest_waiting(self, limit: int) -> Sequence[InboxEntry]:
         """Give the entries that wait for Temporal, oldest first."""
@@ -122,6 +123,20 @@ class SqlInbox:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    async def _park(self, row: dict[str, Any]) -> int:
+        known = (
+            update(inbox)
+            .where(inbox.c.fingerprint == row["fingerprint"])
+            .values(count=inbox.c.count + 1, reason=row["reason"], last_seen_at=row["last_seen_at"])
+            .returning(inbox.c.id)
+        )
+        async with self._connections.writing(self._timeout) as connection:
+            entry_id = await connection.scalar(known)
+            if entry_id is None:
+                await self._room(connection)
+                entry_id = await connection.scalar(insert(inbox).values(row).returning(inbox.c.id))
+        return int(entry_id)
 
     async def _write_batches(self) -> None:
         while True:

@@ -1,0 +1,81 @@
+"""Values for property tests: sources, targets and policies as odd as the models allow."""
+
+import base64
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from portcall.conditions import TextCondition
+from portcall.policies import (
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    Ignore,
+    Match,
+    NoAuth,
+    Policy,
+    QueryAuth,
+    RetryPolicy,
+    Source,
+    Target,
+)
+
+names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,48}[a-z0-9])?", fullmatch=True)
+words = st.from_regex(r"[a-z0-9_-]{1,50}", fullmatch=True)
+header_names = st.from_regex(r"[A-Za-z-]{1,30}", fullmatch=True)
+texts = st.text(max_size=100)
+secrets = st.text(min_size=1, max_size=200)
+signing_secrets = st.binary(min_size=24, max_size=64).map(
+    lambda key: "whsec_" + base64.b64encode(key).decode()
+)
+durations = st.integers(0, 86_400_000).map(lambda ms: timedelta(milliseconds=ms))
+
+_auths = (
+    st.builds(NoAuth)
+    | st.builds(BearerAuth, token=secrets)
+    | st.builds(BasicAuth, username=st.text(min_size=1, max_size=50), password=secrets)
+    | st.builds(HeaderAuth, name=header_names, value=secrets)
+)
+_conditions = (
+    st.builds(TextCondition, regex=st.sampled_from(["prod/.+", r"v\d+", "a|b"]))
+    | st.builds(TextCondition, glob=st.sampled_from(["prod/**", "v1.*", "{a,b}"]))
+    | st.builds(TextCondition, in_=st.lists(st.text(min_size=1), min_size=1, max_size=3))
+)
+
+sources = st.builds(
+    Source,
+    name=names,
+    kind=words,
+    description=texts,
+    enabled=st.booleans(),
+    auth=_auths | st.builds(QueryAuth, name=words, value=secrets),
+    strict=st.booleans(),
+    ignore=st.builds(Ignore, media_types=st.lists(texts, max_size=3)),
+)
+targets = st.builds(
+    Target,
+    name=names,
+    url=st.just("https://ci.example/hook"),
+    description=texts,
+    enabled=st.booleans(),
+    headers=st.dictionaries(header_names, st.from_regex(r"[!-~]{1,20}", fullmatch=True)),
+    auth=_auths,
+    secrets=st.lists(signing_secrets, max_size=5),
+    timeout=durations.map(lambda duration: duration + timedelta(seconds=1)),
+    skip_cert_verify=st.booleans(),
+)
+policies = st.builds(
+    Policy,
+    name=names,
+    description=texts,
+    enabled=st.booleans(),
+    match=st.builds(
+        Match,
+        sources=st.none() | st.lists(names, min_size=1, max_size=3),
+        repository=st.none() | _conditions,
+        tag=st.none() | _conditions,
+    ),
+    targets=st.lists(names, min_size=1, max_size=3, unique=True),
+    format=words,
+    retry=st.builds(RetryPolicy, initial_interval=durations, maximum_interval=st.just("365d")),
+)
