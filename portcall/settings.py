@@ -3,7 +3,7 @@
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     log_retention: Duration = timedelta(days=30)
+    log_format: Literal["text", "json"] | None = None
     ui_url: str | None = None
     url: str | None = None
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None

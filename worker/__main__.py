@@ -63,9 +63,10 @@ def _runtime(settings: Settings) -> Runtime:
 
 def main() -> None:
     """Run the worker; the exit code is 2 where the settings do not allow it."""
-    configure_logging()
     try:
-        asyncio.run(run(load_settings()))
+        settings = load_settings()
+        configure_logging(settings.log_format)
+        asyncio.run(run(settings))
     except PortcallError as error:
         sys.stderr.write(f"error: {error.message}\n")
         sys.exit(error.exit_code)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from portcall.cli.installation import Installation, prepared, running
 from portcall.settings import load_settings
@@ -80,17 +79,19 @@ async def _until_stopped(work: Callable[[], Awaitable[None]], console: Console) 
 
 
 def _print_places(console: Console, installation: Installation) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("  API", installation.api_url, f"reference at {installation.api_url}/docs")
-    table.add_row("  Web UI", installation.ui_url or "set PORTCALL_UI_URL to have links into it")
-    table.add_row("  Data", str(installation.settings.data_dir))
-    table.add_row("  Logs", str(installation.logs))
     token = installation.settings.data_dir / "admin-token"
+    shown = f"in {token}"
     if installation.is_new_token:
-        table.add_row("  Token", installation.admin_token, "shown this once")
-        table.add_row("", f"kept in {token}")
-    elif not installation.settings.admin_token:
-        table.add_row("  Token", f"in {token}")
-    console.print("Portcall is running")
-    console.print(table)
-    console.print("Ctrl-C stops all of it.")
+        shown = f"{installation.admin_token}\n           shown this once, kept in {token}"
+    elif installation.settings.admin_token:
+        shown = "as you set it"
+    console.print(
+        f"Portcall is running\n"
+        f"  API      {installation.api_url} (reference: {installation.api_url}/docs)\n"
+        f"  Web UI   {installation.ui_url or 'set PORTCALL_UI_URL to have links into it'}\n"
+        f"  Data     {installation.settings.data_dir}\n"
+        f"  Logs     {installation.logs}\n"
+        f"  Token    {shown}\n"
+        f"Ctrl-C stops all of it.",
+        markup=False,
+    )
