@@ -75,11 +75,14 @@ async def get_entry(services: TheServices, entry_id: EntryId) -> EntryDetail:
 
 @router.post("/{entry_id}/replay", operation_id="replay_inbox_entry", responses=problems(404))
 async def replay(services: TheServices, entry_id: EntryId) -> NotificationAnswer:
-    """Take an entry through intake again; it goes once everything in it has started."""
+    """Take an entry through intake again.
+
+    It goes once every event in it has started, or waits for Temporal as an entry of its own.
+    Where it is still not understood it stays, and the answer says why.
+    """
     entry = await services.inbox.get(entry_id)
     answer = await services.intake.replay(entry)
-    if answer.parked is None and all(event.state == "started" for event in answer.events):
-        await services.inbox.remove(entry_id)
+    await services.inbox.remove(entry_id)
     return answer
 
 
