@@ -27,6 +27,7 @@ format: setup ## format the code
 lock: ## lock the dependencies again (needs uv on PATH)
 	$(UV_COMPILE) --output-file requirements/runtime.txt
 	$(UV_COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(subst pyproject.toml,,$(UV_COMPILE)) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
 .PHONY: lint
 lint: setup
@@ -46,3 +47,7 @@ check: lint types imports ## lint, types, import contracts
 .PHONY: test
 test: check ## everything: check, then the tests (starts Temporal, PostgreSQL and a registry)
 	@$(BIN)/pytest
+
+.PHONY: test-stack
+test-stack: setup ## docker-compose.yml for real; gets itself a Docker engine where there is none
+	@$(BIN)/pytest tests/stack -m stack
