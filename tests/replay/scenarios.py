@@ -11,6 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
@@ -125,6 +126,17 @@ def fingerprint(history: WorkflowHistory) -> list[str]:
     return commands
 
 
+def _without_machine(value: Any) -> Any:
+    """Leave out where it was recorded: stack traces with paths, names of processes."""
+    if isinstance(value, dict):
+        return {
+            key: "recorded" if key == "identity" else _without_machine(part)
+            for key, part in value.items()
+            if key != "stackTrace"
+        }
+    return [_without_machine(part) for part in value] if isinstance(value, list) else value
+
+
 async def record() -> None:
     """Run every scenario on a real server and keep its history."""
     program = find_temporal(load_settings().cache_dir, print)
@@ -136,7 +148,8 @@ async def record() -> None:
             fingerprints = {}
             for name, scenario in SCENARIOS.items():
                 history = await scenario(client)
-                (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n")
+                kept = json.dumps(_without_machine(json.loads(history.to_json())), indent=1)
+                (HISTORIES / f"{name}.json").write_text(kept + "\n")
                 fingerprints[name] = fingerprint(history)
             text = json.dumps(fingerprints, indent=1)
             (HISTORIES.parent / "fingerprints.json").write_text(text + "\n")
