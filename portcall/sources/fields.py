@@ -204,7 +204,7 @@ def known(**facts: Any) -> dict[str, Any]:
 
 def fitting(event: RegistryEvent) -> RegistryEvent:
     """Refuse an event whose facts alone would not fit beside its raw original in a payload."""
-    if len(event.without_raw().model_dump_json()) > EVENT_LIMIT:
+    if len(event.without_raw().model_dump_json().encode()) > EVENT_LIMIT:
         raise NotificationError(
             f"The event's facts are larger than {EVENT_LIMIT} bytes.", reason="too_big"
         )

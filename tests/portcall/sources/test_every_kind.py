@@ -1,0 +1,149 @@
+"""What every kind of source owes to the rest, whatever it is sent."""
+
+import json
+import re
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portcall.errors import NotificationError
+from portcall.events import RegistryEvent
+from portcall.sources.kind import Parsed
+from tests.portcall.sources.notifications import KINDS, body, cases, parse
+
+CASES = [(kind, case) for kind in sorted(KINDS) for case in cases(kind)]
+every_kind = pytest.mark.parametrize("kind", sorted(KINDS))
+
+odd_text = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(
+    [
+        "",
+        "v1",
+        "a/b",
+        "sha256:" + "a" * 64,
+        "push",
+        "PUSH_ARTIFACT",
+        "2025-06-15T17:06:40Z",
+        "\ud800",
+    ]
+)
+odd_number = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+odd_value = st.recursive(
+    st.none() | st.booleans() | odd_number | odd_text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(odd_text, inner, max_size=4),
+    max_leaves=10,
+)
+PLACES = sorted(
+    {name for kind, case in CASES for name in re.findall(r'"(\w+)":', body(kind, case).decode())}
+)
+
+
+def replaced(value, name, new):
+    """Put a value in the place of every member of that name."""
+    if isinstance(value, dict):
+        return {k: new if k == name else replaced(v, name, new) for k, v in value.items()}
+    return [replaced(item, name, new) for item in value] if isinstance(value, list) else value
+
+
+def outcome(kind: str, content: bytes) -> Parsed | None:
+    """Parse, and hold what comes out to what was promised; None for a refusal."""
+    try:
+        parsed = parse(kind, content)
+    except NotificationError:
+        return None
+    for event in parsed.events:
+        assert_storable(event)
+    assert parsed.events == parse(kind, content).events
+    return parsed
+
+
+def assert_storable(event: RegistryEvent) -> None:
+    written = event.model_dump_json()
+    assert RegistryEvent.model_validate_json(written) == event
+    assert len(written) < 1024 * 1024
+    facts = event.without_raw().model_dump_json()
+    assert "\\u0000" not in facts
+    assert not re.search("[\ud800-\udfff]", facts)
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", event.id)
+    assert re.fullmatch(r"[a-z0-9_.-]{1,100}", event.type)
+    assert len(event.repository or "") <= 255
+    assert len(event.tags) <= 1000
+    assert event.occurred_at.tzinfo is UTC
+
+
+@every_kind
+@given(content=st.binary(max_size=200))
+def test_no_bytes_crash_a_parser(kind, content):
+    outcome(kind, content)
+
+
+@every_kind
+@given(value=odd_value)
+def test_no_json_crashes_a_parser(kind, value):
+    outcome(kind, json.dumps(value).encode())
+
+
+@given(case=st.sampled_from(CASES), place=st.sampled_from(PLACES), value=odd_value)
+def test_no_value_in_any_place_crashes_a_parser(case, place, value):
+    changed = replaced(json.loads(body(*case)), place, value)
+    outcome(case[0], json.dumps(changed).encode())
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES)
+def test_every_notification_in_the_files_is_understood(kind, case):
+    parsed = outcome(kind, body(kind, case))
+    assert parsed is not None
+    assert not parsed.refusals
+    assert parsed.events or case == "test-endpoint"
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("content", "reason", "status"),
+    [
+        (b"", "not_json", 400),
+        (b"\xff\xfe{\x00}\x00", "not_json", 400),
+        (b'{"events": [NaN]}', "not_json", 400),
+        (b'{"events": [1e999]}', "not_json", 400),
+        (b'{"events": [%s]}' % (b"9" * 5000), "not_json", 400),
+        (b"[" * 100_000, "too_deep", 422),
+        (b'{"events":' * 100_000, "too_deep", 422),
+        (b"[]", "wrong_type", 422),
+        (b'"events"', "wrong_type", 422),
+    ],
+)
+def test_what_is_no_object_in_json_is_refused_with_its_reason(kind, content, reason, status):
+    with pytest.raises(NotificationError) as refused:
+        parse(kind, content)
+    assert (refused.value.reason, refused.value.status) == (reason, status)
+
+
+@every_kind
+def test_a_byte_order_mark_is_no_reason_to_refuse(kind):
+    case = cases(kind)[0]
+    ids = [event.id for event in parse(kind, body(kind, case)).events]
+    marked = parse(kind, b"\xef\xbb\xbf" + body(kind, case)).events
+    assert len(marked) == len(ids)
+
+
+@pytest.mark.parametrize("kind", ["distribution", "proposal"])
+@pytest.mark.parametrize(
+    ("events", "reason"), [([{}] * 1001, "too_many"), ({"a": 1}, "wrong_type")]
+)
+def test_a_list_of_events_that_is_none_or_too_long_is_refused(kind, events, reason):
+    with pytest.raises(NotificationError) as refused:
+        parse(kind, {"events": events})
+    assert (refused.value.reason, refused.value.field) == (reason, "events")
+
+
+def test_an_envelope_of_something_else_is_not_taken_for_an_empty_one():
+    with pytest.raises(NotificationError) as refused:
+        parse("distribution", body("harbor", "push"))
+    assert refused.value.field == "events"
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES)
+def test_nothing_of_a_recording_leads_to_where_it_was_made(kind, case):
+    hosts = set(re.findall(r"https?://([^/:\"]+)", body(kind, case).decode()))
+    assert hosts <= {"127.0.0.1", "harbor.example.test", "far.example.test"}
