@@ -7,6 +7,7 @@ for a change that no running workflow can notice, or together with a patch
 
 import asyncio
 import json
+import socket
 import tempfile
 import uuid
 from collections.abc import Awaitable, Callable
@@ -134,6 +135,8 @@ def _without_machine(value: Any) -> Any:
             for key, part in value.items()
             if key != "stackTrace"
         }
+    if isinstance(value, str):
+        return value.replace(f"@{socket.gethostname()}", "@recorded")
     return [_without_machine(part) for part in value] if isinstance(value, list) else value
 
 
