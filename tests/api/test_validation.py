@@ -1,0 +1,142 @@
+"""What a wrong spec is told: the field as users write it, and what is wrong with it."""
+
+import pytest
+
+from portcall.policies import Target
+
+SOURCE = {"name": "s", "kind": "harbor", "auth": {"type": "none"}}
+TARGET = {"name": "t", "url": "https://ci.example/hook"}
+POLICY = {"name": "p", "targets": ["known"]}
+
+
+async def errors(api, noun, spec):
+    answer = await api.post(f"/api/v1/{noun}", json=spec)
+    assert answer.status_code == 422, answer.text
+    return {error["field"]: error["message"] for error in answer.json()["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"kind": "harbour"}, "kind", "one of: distribution, harbor, proposal"),
+        ({"auth": {}}, "auth.type", "is missing"),
+        (
+            {"auth": {"type": "x"}},
+            "auth.type",
+            "one of: 'none', 'bearer', 'basic', 'header', 'query'",
+        ),
+        ({"auth": {"type": "bearer"}}, "auth.token", "is missing"),
+        ({"auth": {"type": "bearer", "token": ""}}, "auth.token", "is empty"),
+        ({"auth": {"type": "bearer", "token": "x", "bearer": 1}}, "auth.bearer", "unknown field"),
+        ({"ignore": {"event_type": []}}, "ignore.event_type", "unknown field"),
+        ({"enabeld": True}, "enabeld", "unknown field"),
+    ],
+)
+async def test_a_wrong_source_is_told_which_field(api, change, field, message):
+    assert await errors(api, "sources", SOURCE | change) == {field: message}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"url": "ftp://a"}, "url", "the URL starts with http:// or https://"),
+        (
+            {"url": "http://10.2.0.1/"},
+            "url",
+            "10.2.0.1 is a private address (RFC 1918); PORTCALL_ALLOWED_NETWORKS can allow it",
+        ),
+        ({"secrets": ["x"]}, "secrets.0", "a signing secret starts with whsec_"),
+        (
+            {"headers": {"a b": "c"}},
+            "headers.a b",
+            "not an HTTP header name (RFC 9110, section 5.1)",
+        ),
+        (
+            {"headers": {"a": "c\n"}},
+            "headers.a",
+            "not an HTTP header value (RFC 9110, section 5.5)",
+        ),
+        (
+            {"timeout": "soon"},
+            "timeout",
+            "write a duration like 500ms, 5s, 10m, 6h, 3d or 1h30m",
+        ),
+    ],
+)
+async def test_a_wrong_target_is_told_which_field(api, change, field, message):
+    assert await errors(api, "targets", TARGET | change) == {field: message}
+
+
+async def test_a_private_target_in_an_allowed_network_is_accepted(api):
+    answer = await api.post("/api/v1/targets", json=TARGET | {"url": "http://10.1.0.1/"})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"format": "defualt"}, "format", "one of: default, raw"),
+        ({"targets": ["known", "x"]}, "targets.1", "there is no target of this name"),
+        (
+            {"match": {"repository": {"regex": "prod/(.+"}}},
+            "match.repository.regex",
+            "not a regular expression (RE2) at position 8: missing )",
+        ),
+        (
+            {"match": {"tag": {"glob": "v[1"}}},
+            "match.tag.glob",
+            "not a glob at position 1: missing ]",
+        ),
+        ({"match": {"tag": {}}}, "match.tag", "give exactly one of: regex, glob, in"),
+        ({"match": {"tag": {"in": []}}}, "match.tag.in", "is empty"),
+        ({"match": {"tags": {"in": ["a"]}}}, "match.tags", "unknown field"),
+        (
+            {"retry": {"initial_interval": "5 s"}},
+            "retry.initial_interval",
+            "write a duration like 500ms, 5s, 10m, 6h, 3d or 1h30m",
+        ),
+        (
+            {"retry": {"initial_interval": "2h", "maximum_interval": "1h"}},
+            "retry",
+            "maximum_interval is shorter than initial_interval",
+        ),
+        (
+            {"retry": {"retry_on": ["network", "2xx"]}},
+            "retry.retry_on.1",
+            "one of: network, timeout, a status such as 429, or 4xx, 5xx",
+        ),
+        ({"targets": []}, "targets", "is empty"),
+        ({"targets": ["known", "known"]}, "", "a target is named twice"),
+    ],
+)
+async def test_a_wrong_policy_is_told_which_field(api, backend, change, field, message):
+    await backend.store.targets.put(Target(name="known", url="https://known.example"))
+    assert await errors(api, "policies", POLICY | change) == {field: message}
+
+
+async def test_a_missing_field_is_named(api):
+    assert await errors(api, "targets", {"name": "t"}) == {"url": "is missing"}
+
+
+async def test_all_faults_are_told_at_once_and_the_sentence_names_the_first(api):
+    spec = {"name": "t", "url": "", "a": 1, "b": 1, "c": 1}
+    answer = await api.post("/api/v1/targets", json=spec)
+    assert len(answer.json()["errors"]) == 4
+    assert answer.json()["detail"].startswith("url: is empty; a: unknown field; ")
+    assert answer.json()["detail"].endswith(" (and 1 more)")
+
+
+async def test_a_put_is_told_the_same(api):
+    answer = await api.put("/api/v1/targets/t", json={"url": "https://t.example", "auth": {}})
+    assert answer.json()["errors"] == [{"field": "auth.type", "message": "is missing"}]
+
+
+@pytest.mark.parametrize(
+    "place", ['"auth": {"type": "none", %s: 1}', '%s: 1, "auth": {"type": "none"}']
+)
+async def test_text_that_is_no_text_is_invalid_like_any_other(api, place):
+    body = '{"name": "s", "kind": "harbor", ' + place % '"\\ud800"' + "}"
+    answer = await api.post(
+        "/api/v1/sources", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
