@@ -29,8 +29,8 @@ def parse_each(
         raise NotificationError(message, reason="too_many", field="events")
     events, refusals = [], []
     for index, item in enumerate(items):
-        own = write_json({**(shared or {}), "events": [item]})
-        raw = notification.body if len(items) == 1 else own
+        own = {**(shared or {}), "events": [item]}
+        raw = notification.body if len(items) == 1 else write_json(own)
         try:
             event = read(Part({str(index): item}, "events").required_part(str(index)), raw)
         except NotificationError as error:

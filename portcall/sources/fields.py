@@ -48,9 +48,9 @@ def read_object(body: bytes) -> "Part":
     return Part(value)
 
 
-def write_json(value: Any, *, sort_keys: bool = False) -> bytes:
+def write_json(value: Any) -> bytes:
     """Write JSON in its shortest form; a lone surrogate becomes the escape that it was."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -109,7 +109,7 @@ def _identifying(notification: Notification, body: Part, data: Part) -> Sequence
         return [notification.body]
     request = body.text("requestid")
     if request:
-        return [request, body.required_name("type"), write_json(data.members, sort_keys=True)]
+        return [request, body.required_name("type"), write_json(data.members)]
     return [body.required_name("source"), body.required_name("id")]
 
 

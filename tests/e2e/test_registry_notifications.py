@@ -1,8 +1,10 @@
 """What a real registry sends is what the parser expects, on the wire and not only in files."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import yaml
 
 from portcall.sources.distribution import Distribution
 from portcall.sources.kind import Notification
@@ -54,4 +56,22 @@ async def test_deleting_tags_and_digests_are_different_events(registry, receiver
         ("artifact.deleted", ()),
         ("tag.deleted", ("v1",)),
         ("tag.deleted", ("v2",)),
+    ]
+
+
+async def test_the_documented_configuration_sends_pushes_and_spares_layers_and_pulls(
+    start_registry, receiver
+):
+    page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
+    documented = next(b for b in page.split("```yaml")[1:] if "notifications:" in b.split("\n")[1])
+    notifications = yaml.safe_load(documented.split("```")[0])["notifications"]
+    notifications["endpoints"][0]["url"] = receiver.url("/notifications/local")
+    registry = await start_registry(notifications=notifications)
+    await registry.push_image("prod/app", "v1")
+    await registry.pull("prod/app", "v1")
+    await registry.push_image("prod/app", "v2")
+    events = await sent(receiver, 2)
+    assert [(event.type, event.tags) for event in events] == [
+        ("artifact.pushed", ("v1",)),
+        ("artifact.pushed", ("v2",)),
     ]
