@@ -73,7 +73,7 @@ def _text(name: str) -> str:
 def _refuse(faults: Sequence[Fault]) -> None:
     if faults:
         console = screen(stderr=True)
-        for fault in faults:
+        for fault in sorted(faults):
             console.print(Text(printable(fault)), soft_wrap=True)
         console.print(Text(f"{len(faults)} wrong; nothing was changed.", style="red"))
         raise typer.Exit(2)

@@ -4,6 +4,7 @@ Every problem document and every failed connection becomes a `PortcallError` wit
 sentence; what is printed is left to the commands.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 PAGE = 200
 """The most that the API gives in one page."""
 
+_HOST = re.compile(r"[\w.:-]+")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _ERRORS: Mapping[int, type[PortcallError]] = {
     401: AuthenticationError,
@@ -118,7 +120,8 @@ class ApiClient:
         except (ValueError, AttributeError, KeyError):
             return self._stranger(response)
         if response.status_code in (400, 422):
-            return InvalidInputError(message, problem.get("errors") or ())
+            errors = problem.get("errors") or ()
+            return InvalidInputError("The API refuses this." if errors else message, errors)
         if response.status_code == 401:
             message += " Give --token or set PORTCALL_ADMIN_TOKEN."
         return _ERRORS.get(response.status_code, PortcallError)(message)
@@ -167,7 +170,7 @@ def _address(url: str) -> httpx.URL:
         address = httpx.URL(url)
     except httpx.InvalidURL:
         address = httpx.URL()
-    if address.scheme not in ("http", "https") or not address.host:
+    if address.scheme not in ("http", "https") or not _HOST.fullmatch(address.host):
         raise ConfigurationError(f"{url!r} is not the API's address: write http://host:port.")
     return address
 

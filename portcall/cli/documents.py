@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.constructor import ConstructorError
@@ -18,18 +18,30 @@ Steps = tuple[str | int, ...]
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong, and where: `file:line:column`."""
+class Place(NamedTuple):
+    """Where something stands in a file; lines and columns count from 1."""
 
-    place: str
-    message: str
+    file: str
+    line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
         """Write it as compilers do."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class Fault(NamedTuple):
+    """What is wrong, and where."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        """Write it as one line."""
         return f"{self.place}: {self.message}"
 
 
@@ -38,7 +50,7 @@ class Document:
     """One document of a file. `places` has every value's place, a key's for those of a mapping."""
 
     content: Any = None
-    places: dict[Steps, str] = field(default_factory=dict)
+    places: dict[Steps, Place] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -48,7 +60,7 @@ def read_documents(file: str, text: str, environment: Mapping[str, str]) -> Iter
         line = text.count("\n", 0, found.start()) + 1
         column = found.start() - text.rfind("\n", 0, found.start())
         message = f"the character {found[0]!a} has no place in YAML"
-        yield Document(faults=[Fault(f"{file}:{line}:{column}", message)])
+        yield Document(faults=[Fault(Place(file, line, column), message)])
         return
     loader = yaml.SafeLoader(text)
     try:
@@ -57,7 +69,7 @@ def read_documents(file: str, text: str, environment: Mapping[str, str]) -> Iter
     except yaml.MarkedYAMLError as error:
         yield Document(faults=[_syntax_fault(file, error)])
     except RecursionError:
-        yield Document(faults=[Fault(file, "nested too deeply")])
+        yield Document(faults=[Fault(Place(file), "nested too deeply")])
 
 
 def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> Fault:
@@ -67,7 +79,7 @@ def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> Fault:
         problem = "a tab; YAML is indented with spaces"
     elif error.context:
         problem += f", {error.context}" + (f" begun in line {begin.line + 1}" if begin else "")
-    return Fault(f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file, problem)
+    return Fault(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), problem)
 
 
 class _Reader:
@@ -85,8 +97,8 @@ class _Reader:
         self._document.content = self._value(root, ())
         return self._document
 
-    def _at(self, node: yaml.Node) -> str:
-        return f"{self._file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    def _at(self, node: yaml.Node) -> Place:
+        return Place(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def _fault(self, node: yaml.Node, message: str) -> None:
         self._document.faults.append(Fault(self._at(node), message))
@@ -109,9 +121,9 @@ class _Reader:
         return self._value(node, steps)
 
     def _mapping(self, node: yaml.MappingNode, steps: Steps) -> dict[str, Any]:
-        seen: dict[str, str] = {}
+        seen: dict[str, Place] = {}
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode) or _SURROGATE.search(key.value):
                 raise ConstructorError(None, None, "a key that is no word", key.start_mark)
             if key.value in seen:
                 self._fault(key, f"the key {key.value!r} stands already at {seen[key.value]}")
@@ -127,7 +139,7 @@ class _Reader:
         except (ValueError, KeyError):
             message = f"{node.value[:50]!r} is no {node.tag.rpartition(':')[2]}"
             raise ConstructorError(None, None, message, node.start_mark) from None
-        if node.tag not in _PLAIN_TAGS or (isinstance(value, float) and not math.isfinite(value)):
+        if node.tag not in _PLAIN_TAGS or not _fits_json(value):
             self._fault(node, "neither text nor a finite number nor true, false or null")
         return self._filled(value, node) if isinstance(value, str) else value
 
@@ -145,3 +157,9 @@ class _Reader:
             return found[0]
 
         return _VARIABLE.sub(fill, text)
+
+
+def _fits_json(value: Any) -> bool:
+    if isinstance(value, str):
+        return _SURROGATE.search(value) is None
+    return not isinstance(value, float) or math.isfinite(value)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portcall.cli.documents import Document, Fault, Steps, read_documents
+from portcall.cli.documents import Document, Fault, Place, Steps, read_documents
 from portcall.cli.nouns import NOUNS, POLICY, Noun
 
 
@@ -19,14 +19,14 @@ class Resource:
     noun: Noun
     name: str
     spec: Mapping[str, Any]
-    places: Mapping[Steps, str]
+    places: Mapping[Steps, Place]
 
     @property
     def title(self) -> str:
         """What people call it: `policy deploy-prod`."""
         return f"{self.noun.singular} {self.name}"
 
-    def place(self, dotted: str = "") -> str:
+    def place(self, dotted: str = "") -> Place:
         """Give the place of a dotted field, or of what it lacks in where it is absent.
 
         Parts that the file does not know are passed over: the API may name the variant of a

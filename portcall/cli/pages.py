@@ -18,8 +18,18 @@ from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSumm
 
 _DELIVERY_HEADINGS = (
     "STARTED", "EVENT", "ARTIFACT", "POLICY", "TARGET", "OUTCOME", "ATTEMPTS", "STATUS", "NEXT",
+    "ID",
 )  # fmt: skip
-_EVENT_HEADINGS = ("RECEIVED", "EVENT", "ARTIFACT", "SOURCE", "ACTOR", "OUTCOME", "DELIVERIES")
+_EVENT_HEADINGS = (
+    "RECEIVED",
+    "EVENT",
+    "ARTIFACT",
+    "SOURCE",
+    "ACTOR",
+    "OUTCOME",
+    "DELIVERIES",
+    "ID",
+)
 
 
 def print_deliveries(deliveries: Sequence[DeliverySummary], wide: bool = False) -> None:
@@ -35,10 +45,11 @@ def print_deliveries(deliveries: Sequence[DeliverySummary], wide: bool = False) 
             str(delivery.attempts),
             str(delivery.http_status or "-"),
             from_now(delivery.next_attempt_at),
+            delivery.id,
         ]
         for delivery in deliveries
     ]
-    print_table(_DELIVERY_HEADINGS, rows, ids=[d.id for d in deliveries], wide=wide)
+    print_table(_DELIVERY_HEADINGS, rows, below=("STARTED", "POLICY", "TARGET", "ID"), wide=wide)
 
 
 def print_events(events: Sequence[EventSummary], wide: bool = False) -> None:
@@ -52,10 +63,11 @@ def print_events(events: Sequence[EventSummary], wide: bool = False) -> None:
             event.actor or "-",
             coloured(event.outcome or "-"),
             "-" if event.deliveries is None else str(event.deliveries),
+            event.id,
         ]
         for event in events
     ]
-    print_table(_EVENT_HEADINGS, rows, ids=[event.id for event in events], wide=wide)
+    print_table(_EVENT_HEADINGS, rows, below=("RECEIVED", "ID"), wide=wide)
 
 
 def artifact(about: DeliverySummary | EventSummary) -> str:

@@ -1,7 +1,7 @@
 """How lists look: aligned columns that lose nothing, in colour for people, plain for pipes.
 
-On a terminal long cells are folded and an id stands whole on a line of its own below its
-row, so that it can be copied; in a pipe, and with `wide`, a row is one line.
+On a terminal that is too narrow, long cells are folded and an id stands whole on a line below
+its row, so that it can be copied; in a pipe, and with `wide`, a row is one line.
 """
 
 import json
@@ -79,39 +79,50 @@ def print_table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str | Text]],
     *,
-    ids: Sequence[str] = (),
+    below: Sequence[str] = (),
     wide: bool = False,
 ) -> None:
-    """Print rows under their headings; `ids` are whole, in the last column or below each row."""
+    """Print rows under their headings.
+
+    Where a terminal is too narrow, the columns named in `below` stand whole on a line below
+    each row, and the others are folded.
+    """
     console = screen()
     if not rows:
         screen(stderr=True).print("Nothing found.", style="dim")
         return
-    folded = console.is_terminal and not wide
-    lines = [[_text(cell) for cell in row] for row in rows]
     titles = [Text(heading, style="bold") for heading in headings]
-    if ids and not folded:
-        titles.append(Text("ID", style="bold"))
-        lines = [[*row, _text(identity)] for row, identity in zip(lines, ids, strict=True)]
-    widths = [max(cell.cell_len for cell in column) for column in zip(titles, *lines, strict=True)]
-    if folded:
-        _print_folded(console, [titles, *lines], _fitted(widths, console.width), ids)
-    else:
-        for row in [titles, *lines]:
-            console.print(_line(row, widths), soft_wrap=True)
+    lines = [[_text(cell) for cell in row] for row in rows]
+    widths = _widths([titles, *lines])
+    if wide or not console.is_terminal or _total(widths) <= console.width:
+        for line in [titles, *lines]:
+            console.print(_line(line, widths), soft_wrap=True)
+        return
+    above = [index for index, heading in enumerate(headings) if heading not in below]
+    beside = [index for index, heading in enumerate(headings) if heading in below]
+    upper = [[line[index] for index in above] for line in [titles, *lines]]
+    fitted = _fitted(_widths(upper), console.width)
+    for line, part in zip([titles, *lines], upper, strict=True):
+        console.print(_folded(part, fitted))
+        if beside and line is not titles:
+            rest = Text("  ").join(line[index] for index in beside)
+            console.print(Text("  ", style="dim").append_text(rest), soft_wrap=True)
 
 
-def _print_folded(
-    console: Console, rows: Sequence[Sequence[Text]], widths: Sequence[int], ids: Sequence[str]
-) -> None:
-    for row, identity in zip(rows, ["", *(ids or [""] * (len(rows) - 1))], strict=True):
-        grid = Table.grid(padding=(0, _GAP, 0, 0))
-        for width in widths:
-            grid.add_column(width=width, overflow="fold")
-        grid.add_row(*row)
-        console.print(grid)
-        if identity:
-            console.print(Text(f"  {printable(identity)}", style="dim"), soft_wrap=True)
+def _widths(lines: Sequence[Sequence[Text]]) -> list[int]:
+    return [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _folded(cells: Sequence[Text], widths: Sequence[int]) -> Table:
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    for width in widths:
+        grid.add_column(width=width, overflow="fold")
+    grid.add_row(*cells)
+    return grid
 
 
 def _line(row: Sequence[Text], widths: Sequence[int]) -> Text:
@@ -125,7 +136,7 @@ def _line(row: Sequence[Text], widths: Sequence[int]) -> Text:
 def _fitted(widths: Sequence[int], room: int) -> list[int]:
     """Take from the widest column until all fit, as far as it makes sense."""
     fitted = list(widths)
-    while sum(fitted) + _GAP * len(fitted) > room and max(fitted) > _NARROWEST:
+    while _total(fitted) > room and max(fitted) > _NARROWEST:
         fitted[fitted.index(max(fitted))] -= 1
     return fitted
 

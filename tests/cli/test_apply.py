@@ -1,0 +1,189 @@
+from pathlib import Path
+
+import pytest
+
+from portcall.policies import BearerAuth, Policy, Target
+from tests.cli.conftest import Backend, Ran, Run
+
+ALL = """\
+policy:
+  name: deploy-prod
+  match: {repository: {regex: "prod/.+"}}
+  targets: [ci]
+---
+source: {name: harbor-eu, kind: harbor, auth: {type: bearer, token: "${HARBOR_TOKEN}"}}
+target: {name: ci, url: "https://ci.example/hook", secrets: ["${SIGNING}"]}
+"""
+SECRETS = {
+    "HARBOR_TOKEN": "planted-harbor-token",
+    "SIGNING": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+
+
+@pytest.fixture
+def apply(run: Run, backend: Backend, tmp_path: Path):
+    def apply_text(text: str, *options: str, **environment: str) -> Ran:
+        (tmp_path / "f.yaml").write_text(text)
+        ran = run("apply", "-f", "f.yaml", *options, **(SECRETS | environment))
+        assert not any(secret in ran.out + ran.err for secret in SECRETS.values())
+        return ran
+
+    return apply_text
+
+
+async def test_everything_is_created_in_the_order_of_dependence(apply, backend: Backend):
+    ran = apply(ALL)
+    assert ran.out.splitlines() == [
+        "+ source harbor-eu",
+        "+ target ci",
+        "+ policy deploy-prod",
+        "3 to create, 0 to update, 0 unchanged.",
+        "created source harbor-eu",
+        "created target ci",
+        "created policy deploy-prod",
+    ]
+    source = (await backend.store.sources.get("harbor-eu")).spec
+    assert source.auth == BearerAuth(token="planted-harbor-token")
+
+
+def test_the_same_again_changes_nothing(apply, backend: Backend):
+    apply(ALL)
+    ran = apply(ALL)
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "0 to create, 0 to update, 3 unchanged.")
+    assert [row.version for row in backend.store.policies.rows.values()] == [1]
+
+
+def test_changed_fields_are_shown_old_and_new(apply, backend: Backend):
+    apply(ALL)
+    changed = ALL.replace("ci.example", "cd.example").replace("targets", "enabled: no\n  targets")
+    assert apply(changed).out.splitlines()[:5] == [
+        "= source harbor-eu",
+        "~ target ci",
+        '    url: "https://ci.example/hook" -> "https://cd.example/hook"',
+        "~ policy deploy-prod",
+        "    enabled: true -> false",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fields"),
+    [
+        ("${HARBOR_TOKEN}", "another-planted-token", ["auth.token"]),
+        ("${SIGNING}", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", ["secrets"]),
+        (
+            'type: bearer, token: "${HARBOR_TOKEN}"',
+            "type: header, name: X-Key, value: another-planted-token",
+            ["auth.name", "auth.token", "auth.type", "auth.value"],
+        ),
+    ],
+)
+def test_a_changed_secret_is_never_shown(apply, old: str, new: str, fields: list[str]):
+    apply(ALL)
+    ran = apply(ALL.replace(old, new))
+    lines = [line.strip() for line in ran.out.splitlines() if line.startswith("    ")]
+    assert [line.split(": ")[0] for line in lines] == fields
+    assert "«changed»" in ran.out
+    assert "another" not in ran.out
+    assert "whsec_" not in ran.out
+
+
+def test_a_dry_run_writes_nothing(apply, backend: Backend):
+    ran = apply(ALL, "--dry-run")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "3 to create, 0 to update, 0 unchanged.")
+    assert not backend.store.sources.rows
+
+
+def test_a_dry_run_can_tell_scripts_that_there_is_a_difference(apply):
+    assert apply(ALL, "--dry-run", "--exit-code").code == 1
+    apply(ALL)
+    assert apply(ALL, "--dry-run", "--exit-code").code == 0
+
+
+def test_all_faults_of_all_documents_are_told_and_nothing_is_written(apply, backend: Backend):
+    wrong = ALL.replace("prod/.+", "prod/(").replace("https://ci", "ftp://ci")
+    ran = apply(wrong + "---\nsource: {name: q, kind: nonsense, auth: {type: bearer}}\nfoo: 1\n")
+    assert ran.code == 2
+    told = ran.err.splitlines()
+    assert [line.split(": ")[:3] for line in told[:-1]] == [
+        ["f.yaml:3:24", "policy deploy-prod", "match.repository.regex"],
+        ["f.yaml:7:20", "target ci", "url"],
+        ["f.yaml:9:35", "source q", "auth.token"],
+        ["f.yaml:10:1", told[3].split(": ")[1]],
+    ]
+    assert "position 6" in told[0]
+    assert "'foo' is not known here" in told[3]
+    assert told[-1] == "4 wrong; nothing was changed."
+    assert not backend.store.sources.rows
+
+
+def test_a_target_that_is_neither_there_nor_in_the_files_is_a_fault(apply):
+    ran = apply(ALL.replace("targets: [ci]", "targets: [ci, cd]"))
+    assert ran.code == 2
+    assert ran.err.startswith("f.yaml:4:17: policy deploy-prod: targets.1: ")
+
+
+async def test_a_policy_can_be_pointed_at_a_target_that_the_same_files_add(apply, backend: Backend):
+    await backend.store.targets.create(Target(name="old", url="https://old.example"))
+    await backend.store.policies.create(Policy(name="deploy-prod", targets=["old"]))
+    ran = apply(ALL)
+    assert ran.out.splitlines()[2:5] == [
+        "~ policy deploy-prod",
+        '    match.repository.regex: null -> "prod/.+"',
+        '    targets: ["old"] -> ["ci"]',
+    ]
+    assert (await backend.store.policies.get("deploy-prod")).spec.targets == ["ci"]
+
+
+def test_an_unset_variable_is_named_with_its_place(apply):
+    ran = apply(ALL, HARBOR_TOKEN=None)
+    assert ran.code == 2
+    assert ran.err.splitlines() == [
+        "f.yaml:6:69: the environment variable HARBOR_TOKEN is not set",
+        "1 wrong; nothing was changed.",
+    ]
+
+
+def test_wrong_yaml_is_told_without_asking_the_api(apply):
+    ran = apply("policy:\n\tname: x\n", "--url", "http://127.0.0.1:9")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        2,
+        "f.yaml:2:1: a tab; YAML is indented with spaces",
+    )
+
+
+def test_without_the_api_nothing_is_half_done(apply):
+    ran = apply(ALL, "--url", "http://127.0.0.1:9")
+    assert ran.code == 3
+    assert ran.out == ""
+
+
+def test_several_files_are_one(run: Run, backend: Backend, tmp_path: Path):
+    policy, rest = ALL.split("---\n")
+    (tmp_path / "a.yaml").write_text(policy)
+    (tmp_path / "b.yaml").write_text(rest)
+    assert run("apply", "-f", "a.yaml", "-f", "b.yaml", **SECRETS).code == 0
+    assert list(backend.store.policies.rows) == ["deploy-prod"]
+
+
+def test_a_minus_is_stdin(run: Run, backend: Backend):
+    ran = run("apply", "-f", "-", stdin="target: {name: ci, url: 'https://ci.example'}")
+    assert ran.code == 0
+    assert list(backend.store.targets.rows) == ["ci"]
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "."])
+def test_a_file_that_cannot_be_read_is_named(run: Run, name: str):
+    ran = run("apply", "-f", name)
+    assert ran.code == 2
+    assert ran.err.startswith(f"{name}: ")
+
+
+def test_a_file_of_other_bytes_is_named(run: Run, tmp_path: Path):
+    (tmp_path / "f.yaml").write_bytes(b"\xff\xfe")
+    ran = run("apply", "-f", "f.yaml")
+    assert (ran.code, ran.err) == (2, "f.yaml: not UTF-8 text.")
+
+
+def test_a_byte_order_mark_does_no_harm(run: Run, backend: Backend, tmp_path: Path):
+    (tmp_path / "f.yaml").write_bytes(b"\xef\xbb\xbf# nothing\n")
+    assert run("apply", "-f", "f.yaml").out == "0 to create, 0 to update, 0 unchanged.\n"
