@@ -141,11 +141,17 @@ def _name_and_reference(name_tag: str) -> tuple[str | None, list[str]]:
     return name or None, [tag] if tag else []
 
 
+def _of_one_or_several(references: list[str]) -> tuple[tuple[str, ...], str | None]:
+    """Give the tags, and the digest where only one artifact is named."""
+    tags, digest = tags_and_digest(references)
+    return tags, digest if len(references) == 1 else None
+
+
 def _replicated(replication: Part) -> Subject:
     # In both directions the local project is what the destination says (see read_replication).
     project = replication.part("dest_resource").name("namespace")
     name, references = _artifact(replication)
-    tags, digest = tags_and_digest(references)
+    tags, digest = _of_one_or_several(references)
     return Subject(
         project=project,
         repository=replication.joined("successful_artifact", project, name),
@@ -177,7 +183,7 @@ def _retained(retention: Part) -> Subject:
         for part in retention.parts("deleted_artifact")
     ]
     names = [name for name, _ in deleted if name]
-    tags, digest = tags_and_digest([text for _, references in deleted for text in references])
+    tags, digest = _of_one_or_several([text for _, given in deleted for text in given])
     return Subject(
         project=project,
         repository=retention.joined("deleted_artifact", project, names[0] if names else None),

@@ -72,7 +72,7 @@ def harbor(case: str, source: str = "eu"):
                 "project": "shop",
                 "repository": "shop/api/web",
                 "tags": ("1.3.0",),
-                "digest": digest("f"),
+                "digest": None,
             },
         ),
         ("quota-exceeded", {"type": "quota.exceeded", "digest": digest("a"), "tags": ("1.5.0",)}),
