@@ -1,7 +1,8 @@
 """What a format is: `render` takes an event and gives the message to send."""
 
+import json
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from portcall.attempts import Headers
 from portcall.events import RegistryEvent
@@ -14,6 +15,11 @@ class Message:
     content_type: str
     body: bytes
     headers: Headers = ()
+
+
+def json_message(value: Any, content_type: str = "application/json") -> Message:
+    """Give a message of compact JSON."""
+    return Message(content_type, json.dumps(value, separators=(",", ":")).encode())
 
 
 class Format(Protocol):

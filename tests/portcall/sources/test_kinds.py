@@ -55,12 +55,12 @@ def test_another_package_adds_a_kind_by_class_or_instance(install, what):
 @pytest.mark.parametrize(
     ("entry_point", "why"),
     [
-        ("mine = portcall_more:harbor", "the kind 'harbor' exists already"),
+        ("mine = portcall_more:harbor", "the name 'harbor' is taken already"),
         ("mine = portcall_more:nothing", "AttributeError"),
         ("mine = no_such_module", "ModuleNotFoundError"),
         ("mine = portcall_more:no_kind", "AttributeError"),
-        ("mine = portcall_more:loud", "not as SourceKind says"),
-        ("mine = portcall_more:dumb", "not as SourceKind says"),
+        ("mine = portcall_more:loud", "not as the protocol says"),
+        ("mine = portcall_more:dumb", "not as the protocol says"),
     ],
 )
 def test_a_broken_entry_point_is_named_with_its_package(install, entry_point, why):
