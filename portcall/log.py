@@ -66,7 +66,7 @@ class EventDetail(EventSummary):
     misses: tuple[dict[str, Any], ...] = ()
 
 
-Text = Annotated[str, Field(min_length=1, max_length=500)]
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Filter(BaseModel):

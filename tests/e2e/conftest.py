@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from portcall.adapters.devserver import DevServer
-from tests.fixtures.portcall import Portcall
+from tests.fixtures.portcall import Portcall, a_namespace
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,8 @@ async def portcall(
 ) -> AsyncIterator[Portcall]:
     """An installation on SQLite that the tests of a module share; each cleans its policies."""
     async with AsyncExitStack() as stack:
-        running = Portcall(tmp_path_factory.mktemp("portcall"), temporal.address, None)
+        data_dir = tmp_path_factory.mktemp("portcall")
+        running = Portcall(data_dir, temporal.address, namespace=a_namespace())
         stack.push_async_callback(running.stop)
         await running.start()
         yield running
