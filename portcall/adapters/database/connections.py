@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Connection, event, make_url, update
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy import URL, Connection, event, make_url, text, update
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from portcall.adapters.database.tables import changes
-from portcall.durations import format_duration
 from portcall.errors import ConfigurationError, ConflictError, StoreUnavailableError
 
 VARIABLE = "PORTCALL_DATABASE_URL"
@@ -42,7 +41,7 @@ class Connections:
 
     def __init__(self, url: str, timeout: timedelta = TIMEOUT) -> None:
         self._url = _parsed(url)
-        self._timeout = timeout
+        self.timeout = timeout
         self.engine = _engine(self._url, timeout)
         self._writing = self.engine.execution_options(begin="BEGIN IMMEDIATE")
         self.changed_here = 0
@@ -56,13 +55,13 @@ class Connections:
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection to read with."""
-        async with self._bounded(self._timeout), self.engine.connect() as connection:
+        async with self._bounded(), self.engine.connect() as connection:
             yield connection
 
     @contextlib.asynccontextmanager
-    async def writing(self, timeout: timedelta | None = None) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction, committed at the end."""
-        async with self._bounded(timeout or self._timeout), self._writing.begin() as connection:
+        async with self._bounded(), self._writing.begin() as connection:
             yield connection
 
     @contextlib.asynccontextmanager
@@ -73,14 +72,17 @@ class Connections:
         one another and may look before they write.
         """
         async with self.writing() as connection:
+            if self.file is None:
+                # A machine that dies in here must not keep that lock until TCP notices.
+                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout='9s'"))
             await connection.execute(update(changes).values(counter=changes.c.counter + 1))
             yield connection
         self.changed_here += 1
 
     @contextlib.asynccontextmanager
-    async def _bounded(self, timeout: timedelta) -> AsyncIterator[None]:
+    async def _bounded(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(timeout.total_seconds()):
+            async with asyncio.timeout(self.timeout.total_seconds()):
                 yield
         except IntegrityError as error:
             raise ConflictError("Somebody else changed the same thing; try again.") from error
@@ -90,8 +92,7 @@ class Connections:
             if isinstance(error, DBAPIError) and not _is_away(error):
                 raise
             raise StoreUnavailableError(
-                f"The policy database {_place(self._url)} is not available:"
-                f" {_reason(error, timeout)}."
+                f"The policy database {_place(self._url)} is not available: {_reason(error)}."
             ) from error
 
 
@@ -99,7 +100,7 @@ def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
         driver = _DRIVERS[parsed.drivername]
-    except (ArgumentError, KeyError):
+    except (ArgumentError, KeyError, ValueError):
         raise ConfigurationError(
             f"{VARIABLE} must look like sqlite:////path/to/portcall.db or"
             " postgresql://user:password@host:5432/database."
@@ -110,20 +111,31 @@ def _parsed(url: str) -> URL:
 
 
 def _engine(url: URL, timeout: timedelta) -> AsyncEngine:
-    if url.drivername == "postgresql":
-        return _postgres_engine(url.render_as_string(hide_password=False), timeout)
-    engine = create_async_engine(url, hide_parameters=True)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _postgres_engine(dsn: str, timeout: timedelta) -> AsyncEngine:
     seconds = timeout.total_seconds()
+    if url.drivername == "postgresql":
+        return _postgres_engine(url.render_as_string(hide_password=False), seconds)
+    return _sqlite_engine(url, seconds)
 
+
+class _QuicklyClosed(asyncpg.Connection):  # type: ignore[misc]
+    """Gives a silent server little time to say goodbye, after a time-out that is over already.
+
+    SQLAlchemy allows 2 s, which whoever waits for the answer would wait too.
+    """
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        await super().close(timeout=None if timeout is None else min(timeout, 0.05))
+
+
+def _postgres_engine(dsn: str, seconds: float) -> AsyncEngine:
     async def connect() -> "asyncpg.Connection[Any]":
         # asyncpg reads the URL itself, so that libpq's parameters (sslmode, ...) work.
-        return await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, command_timeout=seconds)
+        return await asyncpg.connect(
+            dsn,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=seconds,
+            connection_class=_QuicklyClosed,
+        )
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -135,12 +147,22 @@ def _postgres_engine(dsn: str, timeout: timedelta) -> AsyncEngine:
     )
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself
-    cursor = connection.cursor()
-    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _sqlite_engine(url: URL, seconds: float) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True, pool_timeout=seconds)
+    # SQLite gives up waiting for a lock a little before we give up waiting for SQLite: its
+    # thread cannot be interrupted, and closing the connection would wait for it.
+    busy_timeout = f"busy_timeout={seconds * 800:.0f}"
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        cursor = connection.cursor()
+        for pragma in (busy_timeout, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -153,14 +175,15 @@ def _is_away(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None) or ""
     return (
         isinstance(error, SqlOperationalError | InterfaceError)
+        or type(error) is DatabaseError  # SQLite's word for a file that is broken or none
         or error.connection_invalidated
         or state[:2] in _AWAY
     )
 
 
-def _reason(error: Exception, timeout: timedelta) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError | PoolTimeoutError):
-        return f"no answer within {format_duration(timeout)}"
+        return "no answer in time"
     cause: BaseException | None = error
     if isinstance(error, DBAPIError) and error.orig:
         cause = error.orig.__cause__ or error.orig

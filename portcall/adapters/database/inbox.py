@@ -7,7 +7,7 @@ the disk serves everybody who waits for it.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -35,12 +35,15 @@ _Arrival = tuple[dict[str, Any], asyncio.Future[int]]
 
 
 class SqlInbox:
-    """An `Inbox` of at most `limit` entries; keeping something ends within `timeout`."""
+    """An `Inbox` of at most `limit` entries.
 
-    def __init__(self, connections: Connections, limit: int, timeout: timedelta) -> None:
+    Whatever is to be kept goes over `keeping`, whose time-out is short: a sender waits.
+    """
+
+    def __init__(self, connections: Connections, keeping: Connections, limit: int) -> None:
         self._connections = connections
+        self._keeping = keeping
         self._limit = limit
-        self._timeout = timeout
         self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue()
 
     async def keep_waiting(self, source: str, events: Sequence[RegistryEvent]) -> int:
@@ -50,7 +53,7 @@ class SqlInbox:
         written: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._arrivals.put_nowait((row, written))
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
+            async with asyncio.timeout(self._keeping.timeout.total_seconds()):
                 return await written
         except TimeoutError:
             raise StoreUnavailableError("The inbox was not written to in time.") from None
@@ -131,7 +134,7 @@ class SqlInbox:
             .values(count=inbox.c.count + 1, reason=row["reason"], last_seen_at=row["last_seen_at"])
             .returning(inbox.c.id)
         )
-        async with self._connections.writing(self._timeout) as connection:
+        async with self._keeping.writing() as connection:
             entry_id = await connection.scalar(known)
             if entry_id is None:
                 await self._room(connection)
@@ -154,7 +157,7 @@ class SqlInbox:
         if not batch:
             return
         added = insert(inbox).returning(inbox.c.id, sort_by_parameter_order=True)
-        async with self._connections.writing(self._timeout) as connection:
+        async with self._keeping.writing() as connection:
             fitting = batch[: await self._room(connection)]
             ids = await connection.scalars(added, [row for row, _ in fitting])
         for (_, written), entry_id in zip(fitting, ids, strict=True):

@@ -35,13 +35,14 @@ async def open_database(
     inbox_timeout: timedelta = INBOX_TIMEOUT,
 ) -> AsyncIterator[Database]:
     """Open a migrated database; raise ConfigurationError or StoreUnavailableError."""
-    connections = Connections(url)
+    connections, keeping = Connections(url), Connections(url, inbox_timeout)
     try:
         store = SqlPolicyStore(connections, SecretBox(secret_key))
-        inbox = SqlInbox(connections, inbox_limit, inbox_timeout)
+        inbox = SqlInbox(connections, keeping, inbox_limit)
         await check_schema(connections)
         await store.check_secrets()
         async with inbox.writer():
             yield Database(store=store, inbox=inbox)
     finally:
         await connections.engine.dispose()
+        await keeping.engine.dispose()
