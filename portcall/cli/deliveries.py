@@ -9,8 +9,8 @@ from portcall.attempts import Outcome
 from portcall.cli.client import ApiClient, connect, path, understood
 from portcall.cli.listing import add_list
 from portcall.cli.options import Json, Token, Url
-from portcall.cli.pages import print_deliveries, print_delivery, verdict
-from portcall.cli.tables import coloured, print_json, printable, screen
+from portcall.cli.pages import print_deliveries, print_delivery, print_verdict
+from portcall.cli.tables import print_json, printable, screen
 from portcall.log import DeliveryDetail, DeliverySummary
 
 OPEN = (Outcome.DELIVERING, Outcome.RETRYING)
@@ -61,7 +61,7 @@ def redeliver(
     elif ended is None:
         print(f"Sending again: {printable(identity)}")
     else:
-        screen().print(coloured(ended.outcome), printable(verdict(ended)), soft_wrap=True)
+        print_verdict(ended)
     if ended and ended.outcome is not Outcome.DELIVERED:
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from portcall.cli.client import connect, path
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
 from portcall.cli.pages import print_body, print_facts
 from portcall.cli.tables import print_json, print_table, printable
+from portcall.errors import InvalidInputError
 
 inbox = typer.Typer(
     no_args_is_help=True, help="What waits for Temporal, and what could not be understood."
@@ -39,8 +40,7 @@ def list_(
     else:
         columns = ("id", "received_at", "source", "state", "count", "size", "reason")
         rows = [[str(item[column]) for column in columns] for item in items]
-        headings = [column.partition("_")[0].upper() for column in columns]
-        print_table(headings, rows, wide=wide)
+        print_table([column.upper() for column in columns], rows, wide=wide)
 
 
 @inbox.command("show")
@@ -62,7 +62,10 @@ def show(identity: Id, as_json: Json = False, url: Url = None, token: Token = No
 def replay(identity: Id, as_json: Json = False, url: Url = None, token: Token = None) -> None:
     """Take one entry through intake again; exit code 1 if it is still not understood."""
     with connect(url, token) as api:
-        answer = api.json("POST", path("inbox", identity, "replay"))
+        try:
+            answer = api.json("POST", path("inbox", identity, "replay"))
+        except InvalidInputError as error:
+            answer = {"events": [], "parked": {"id": identity, "reason": error.message}}
     if as_json:
         print_json(answer)
     else:

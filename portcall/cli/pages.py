@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from rich.text import Text
 
@@ -82,7 +83,7 @@ def artifact(about: DeliverySummary | EventSummary) -> str:
 def print_delivery(delivery: DeliveryDetail) -> None:
     """Print one delivery with all its attempts."""
     _say(delivery.id, "bold")
-    screen().print(coloured(delivery.outcome), Text(printable(verdict(delivery))), soft_wrap=True)
+    print_verdict(delivery)
     print_facts(
         {
             "Event": f"{delivery.event_type} {delivery.event_id}",
@@ -105,6 +106,12 @@ def print_delivery(delivery: DeliveryDetail) -> None:
     _say("\nWhat you can do", "bold")
     for line in _next_steps(delivery):
         _say(f"  {line}")
+
+
+def print_verdict(delivery: DeliveryDetail) -> None:
+    """Print how the delivery stands and why."""
+    line = coloured(delivery.outcome).append(printable(f": {verdict(delivery)}"), style="default")
+    screen().print(line, soft_wrap=True)
 
 
 def verdict(delivery: DeliveryDetail) -> str:
@@ -169,7 +176,7 @@ def _print_attempt(record: AttemptRecord) -> None:
         _print_message("<", record.response)
     _say(f"  {_timings(record)}", "dim")
     if record.next_attempt_in is not None:
-        _say(f"  next attempt after {format_duration(record.next_attempt_in)}", "dim")
+        _say(f"  next attempt after {_about(record.next_attempt_in)}", "dim")
 
 
 def _print_message(sign: str, message: RequestRecord | ResponseRecord) -> None:
@@ -201,8 +208,13 @@ def readable(body: str, encoding: str) -> str:
 
 def _timings(record: AttemptRecord) -> str:
     phases = record.timings_ms.model_dump(exclude_none=True)
-    parts = [f"{name.replace('_', ' ')} {value:g} ms" for name, value in phases.items()]
+    parts = [f"{name.replace('_', ' ')} {value:.1f} ms" for name, value in phases.items()]
     return ", ".join([*parts, *([f"peer {record.peer}"] if record.peer else [])])
+
+
+def _about(wait: timedelta) -> str:
+    seconds = wait.total_seconds()
+    return format_duration(timedelta(seconds=round(seconds)) if seconds >= 1 else wait)
 
 
 def _next_steps(delivery: DeliveryDetail) -> list[str]:
@@ -215,9 +227,10 @@ def _next_steps(delivery: DeliveryDetail) -> list[str]:
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
     """Print facts, one a line, without those that are not known."""
+    width = max(map(len, facts))
     for name, value in facts.items():
         if value:
-            _say(f"{name:<9} {value}")
+            _say(f"{name:<{width}}  {value}")
 
 
 def _say(line: str, style: str = "") -> None:

@@ -15,7 +15,7 @@ async def parked(backend: Backend) -> Backend:
 
 def test_entries_are_listed_with_their_reason(run: Run, parked: Backend):
     headings, line = run("inbox", "list").out.splitlines()
-    assert headings.split() == ["ID", "RECEIVED", "SOURCE", "STATE", "COUNT", "SIZE", "REASON"]
+    assert headings.split() == ["ID", "RECEIVED_AT", "SOURCE", "STATE", "COUNT", "SIZE", "REASON"]
     assert line.startswith("1   2")
     assert line.endswith("reg     parked  1      6     not JSON")
 
@@ -27,16 +27,16 @@ def test_entries_can_be_listed_by_state(run: Run, parked: Backend):
 
 def test_an_entry_is_shown_with_the_bytes_that_came(run: Run, parked: Backend):
     page = run("inbox", "show", "1").out
-    assert "reason    not JSON\n" in page
-    assert "< user-agent Go\n" in page
+    assert "reason        not JSON\n" in page
+    assert "< user-agent  Go\n" in page
     assert page.endswith("\n  \\x1b{oops\n")
     assert json.loads(run("inbox", "show", "1", "--json").out)["headers"] == {"user-agent": "Go"}
 
 
 def test_what_is_still_not_understood_stays(run: Run, parked: Backend):
     ran = run("inbox", "replay", "1")
-    assert ran.code != 0
-    assert "JSON" in ran.out + ran.err
+    assert ran.code == 1
+    assert ran.out.startswith("Still not understood: ")
     assert list(parked.inbox.entries) == [1]
 
 

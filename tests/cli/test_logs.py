@@ -77,7 +77,7 @@ def test_a_delivery_is_shown_whole(run: Run, backend: Backend):
     page = run("deliveries", "show", DELIVERY).out
     assert page.splitlines()[:2] == [
         DELIVERY,
-        "exhausted 3 of 3 attempts failed, the last with HTTP 503.",
+        "exhausted: 3 of 3 attempts failed, the last with HTTP 503.",
     ]
     for part in (
         "Artifact  prod/app:v1.2.3\n",
@@ -91,7 +91,7 @@ def test_a_delivery_is_shown_whole(run: Run, backend: Backend):
         ),
         (
             "< HTTP 503\n< server: nginx\n  down for maintenance\n"
-            "  connect 1.1 ms, first byte 4.2 ms, total 5 ms, peer 192.0.2.7:443\n"
+            "  connect 1.1 ms, first byte 4.2 ms, total 5.0 ms, peer 192.0.2.7:443\n"
             "  next attempt after 5s\n"
         ),
         "Attempt 2  2026-07-30T12:00:10Z  failed connect: refused\n",
@@ -195,8 +195,8 @@ def test_redelivering_gives_the_reason_on(run: Run, backend: Backend):
 @pytest.mark.parametrize(
     ("ends_as", "code", "line"),
     [
-        (Outcome.DELIVERED, 0, "delivered HTTP 200 at attempt 1.\n"),
-        (Outcome.EXHAUSTED, 1, "exhausted HTTP 500.\n"),
+        (Outcome.DELIVERED, 0, "delivered: HTTP 200 at attempt 1.\n"),
+        (Outcome.EXHAUSTED, 1, "exhausted: HTTP 500.\n"),
     ],
 )
 def test_waiting_for_a_redelivery_tells_how_it_ended(
