@@ -1,0 +1,82 @@
+"""Makes the request of an attempt out of a target and a message: headers, credential, signature."""
+
+import base64
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from portcall.attempts import Headers
+from portcall.formats.format import Message
+from portcall.policies import BasicAuth, BearerAuth, HeaderAuth, Target
+from portcall.ports import OutgoingRequest
+from portcall.signing import signature_headers
+
+_OURS = frozenset(
+    {
+        "accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te",
+        "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+"""Headers that frame the request (RFC 9112); a target may set any other, except webhook-*."""
+
+
+def outgoing_request(
+    target: Target, message: Message, message_id: str, now: datetime
+) -> OutgoingRequest:
+    """Give the request. The target's headers give way to its credential, and that to ours."""
+    secrets = [secret.get_secret_value() for secret in target.secrets]
+    return OutgoingRequest(
+        url=target.url,
+        headers=_merged(
+            (("User-Agent", user_agent()), ("Accept", "*/*")),
+            (("Content-Type", message.content_type),),
+            message.headers,
+            _allowed(target.headers.items()),
+            _allowed(auth_headers(target)),
+            (
+                ("Host", urlsplit(target.url).netloc.rpartition("@")[2]),
+                # A compressed answer could not be searched for secrets, nor read in the log.
+                ("Accept-Encoding", "identity"),
+                ("Content-Length", str(len(message.body))),
+            ),
+            signature_headers(message_id, now, message.body, secrets),
+        ),
+        body=message.body,
+        timeout=target.timeout,
+        skip_cert_verify=target.skip_cert_verify,
+    )
+
+
+def auth_headers(target: Target) -> Headers:
+    """Give the header that a target's credential makes."""
+    match target.auth:
+        case BearerAuth(token=token):
+            return (("Authorization", f"Bearer {token.get_secret_value()}"),)
+        case BasicAuth(username=username, password=password):
+            pair = f"{username}:{password.get_secret_value()}".encode()
+            return (("Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
+        case HeaderAuth(name=name, value=value):
+            return ((name, value.get_secret_value()),)
+    return ()
+
+
+@cache
+def user_agent() -> str:
+    """Give `Portcall/<version>`."""
+    return f"Portcall/{version('portcall')}"
+
+
+def _allowed(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name.lower() not in _OURS and not name.lower().startswith("webhook-")
+    )
+
+
+def _merged(*layers: Headers) -> Headers:
+    """Give each header once, as the last layer that has it says."""
+    headers = {name.lower(): (name, value) for layer in layers for name, value in layer}
+    return tuple(headers.values())
