@@ -19,6 +19,10 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.PHONY: demo
+demo: setup ## the main job on a real registry, in a minute (KEEP=1 leaves it running)
+	@$(BIN)/portcall demo $(if $(KEEP),--keep)
+
 .PHONY: format
 format: setup ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --quiet .
@@ -45,8 +49,12 @@ imports: setup
 check: lint types imports ## lint, types, import contracts
 
 .PHONY: test
-test: check ## everything: check, then the tests (starts Temporal, PostgreSQL and a registry)
+test: packages check ## everything: check, then the tests (starts Temporal, PostgreSQL and a registry)
 	@$(BIN)/pytest
+
+.PHONY: packages
+packages:
+	@.ci/system-packages
 
 .PHONY: test-stack
 test-stack: setup ## docker-compose.yml for real; gets itself a Docker engine where there is none

@@ -134,9 +134,7 @@ async def running(installation: Installation, say: Say) -> AsyncIterator[None]:
     """Run Temporal (where it is embedded), API and worker for the block."""
     settings = installation.settings
     async with _temporal(installation, say):
-        await migrate(settings.resolved_database_url)
-        client = await connect()
-        await provision(client, client.namespace, settings.log_retention)
+        await asyncio.gather(migrate(settings.resolved_database_url), _provision(settings))
         env, logs = installation.environment(), installation.logs
         async with (
             kept_part("worker", logs / "worker.log", env, say, GRACE),
@@ -144,6 +142,11 @@ async def running(installation: Installation, say: Say) -> AsyncIterator[None]:
         ):
             await _answers(installation, api)
             yield
+
+
+async def _provision(settings: Settings) -> None:
+    client = await connect()
+    await provision(client, client.namespace, settings.log_retention)
 
 
 @asynccontextmanager

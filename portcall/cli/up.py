@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -45,11 +46,19 @@ def up(
     with prepared(settings, temporal_port, ui_port) as installation:
 
         async def serve() -> None:
-            async with running(installation, lambda text: console.print(text, markup=False)):
+            async with AsyncExitStack() as stack:
+                await start(installation, console, stack)
                 _print_places(console, installation)
                 await asyncio.Event().wait()
 
         until_stopped(serve, console)
+
+
+async def start(installation: Installation, console: Console, stack: AsyncExitStack) -> None:
+    """Start all parts, to be ended with the stack; what they complain about is printed."""
+    with console.status("Starting Temporal, API and worker"):
+        parts = running(installation, lambda text: console.print(text, markup=False))
+        await stack.enter_async_context(parts)
 
 
 def until_stopped(work: Callable[[], Awaitable[None]], console: Console) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,9 @@ from rich.console import Console
 
 from portcall.adapters.tools import find_registry
 from portcall.cli.demo.story import tell
-from portcall.cli.installation import prepared, running
+from portcall.cli.installation import prepared
 from portcall.cli.progress import shown_progress
-from portcall.cli.up import TemporalPort, UiPort, until_stopped
+from portcall.cli.up import TemporalPort, UiPort, start, until_stopped
 from portcall.settings import Settings, load_settings
 
 
@@ -34,7 +35,8 @@ def demo(
             registry = find_registry(installation.settings.cache_dir, show)
 
         async def run() -> None:
-            async with running(installation, lambda text: console.print(text, markup=False)):
+            async with AsyncExitStack() as stack:
+                await start(installation, console, stack)
                 await tell(installation, registry, console, keep=keep)
 
         console.print("Portcall's main job, on real parts. Everything is in", str(directory))

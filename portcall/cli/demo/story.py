@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -102,7 +103,6 @@ class Story:
         self._step("The search that finds the delivery, and its attempts from the log")
         await self._command("deliveries", "list", "--repository", "prod/*", "--tag", "v1.2.3")
         await self._command("deliveries", "show", found["id"])
-        self._link(found)
 
     async def _give_up_and_repair(self, push: Push) -> None:
         self._step("A push whose receiver is broken: two attempts, then Portcall gives up")
@@ -113,7 +113,6 @@ class Story:
         self._receiver.repair("/scanner")
         await self._command("deliveries", "redeliver", found["id"], "--wait")
         await self._command("deliveries", "show", found["id"])
-        self._link(found)
 
     async def _delivery(self, policy: str, outcome: str) -> dict[str, Any]:
         """Wait until the policy's delivery has come to an outcome."""
@@ -133,7 +132,7 @@ class Story:
 
     async def _command(self, *arguments: str) -> None:
         """Run a command of `portcall` as a user would, and show it."""
-        self._console.print(f"[bold]$ portcall {' '.join(arguments)}[/]")
+        self._console.print(f"$ portcall {shlex.join(arguments)}", style="bold", markup=False)
         command = [sys.executable, "-m", "portcall.cli.main", *arguments]
         process = await asyncio.create_subprocess_exec(*command, env=self._env)
         if code := await process.wait():
@@ -145,10 +144,6 @@ class Story:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)
-
-    def _link(self, delivery: dict[str, Any]) -> None:
-        if url := delivery.get("temporal_url"):
-            self._say(f"In the Web UI: {url}")
 
 
 async def tell(
@@ -163,6 +158,7 @@ async def tell(
             if keep:
                 _invite(installation, console)
                 await asyncio.Event().wait()
+    console.print("It stops now; `make demo KEEP=1` leaves it running, Web UI and all.")
 
 
 def _invite(installation: Installation, console: Console) -> None:
