@@ -127,8 +127,7 @@ def _field(path: Sequence[str | int], value: Any) -> str:
         names.append(str(part))
         value = _child(value, part)
         tag = value.get("type") if isinstance(value, dict) else None
-    # A key may hold half a surrogate pair, which JSON can say and UTF-8 cannot.
-    return ".".join(names).encode("utf-8", "replace").decode()
+    return ".".join(names)
 
 
 def _child(value: Any, part: str | int) -> Any:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Annotated, Any, Generic, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, create_model
 
 from api.authorization import admin_router
@@ -188,8 +189,8 @@ def _add_create(router: APIRouter, noun: Noun[SpecT]) -> None:
         operation_id=f"create_{noun.name}",
         summary=f"Create a {noun.name}",
         status_code=201,
-        response_model=noun.answer | Change,
-        responses={201: {"model": noun.answer} | ETAG, 200: {"model": Change}, **problems(409)},
+        response_model=noun.answer,
+        responses={201: ETAG, 200: {"model": Change}, **problems(409)},
     )
     async def create(
         services: TheServices,
@@ -202,8 +203,7 @@ def _add_create(router: APIRouter, noun: Noun[SpecT]) -> None:
             raise ConflictError(f"There is a {noun.name} named {spec.name} already.")
         checked = await noun.checked(services, spec, None)
         if dry_run:
-            response.status_code = 200
-            return changes(None, checked)
+            return JSONResponse(changes(None, checked).model_dump())
         stored = await noun.collection(services).create(checked)
         response.headers["Location"] = f"{router.prefix}/{spec.name}"
         return noun.answer_to(stored, response)

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -25,7 +26,11 @@ Name = Annotated[
     Field(description="lower-case letters, digits, `.`, `_`, `-`; at most 50 characters"),
 ]
 EventTypePattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.*-]+$", max_length=100)]
-Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+Secret = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=4096),
+    WithJsonSchema({"type": "string", "description": "masked"}, mode="serialization"),
+]
 
 
 class Spec(BaseModel):
@@ -131,7 +136,9 @@ class Target(Spec):
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = {}
     auth: TargetAuth = NoAuth()
     secrets: Annotated[list[SigningSecret], Field(max_length=5)] = []
-    timeout: Duration = timedelta(seconds=15)
+    timeout: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=5))] = timedelta(
+        seconds=15
+    )
     skip_cert_verify: bool = False
 
 
