@@ -188,9 +188,9 @@ def _token(settings: Settings, *, local: bool) -> str:
         pass
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
+    where = f" in {file}" if local else ""
     raise ConfigurationError(
-        "No admin token: give --token or set PORTCALL_ADMIN_TOKEN"
-        + (f" (`portcall up` would have written {file})." if local else ".")
+        f"No admin token{where}: give --token, or set PORTCALL_ADMIN_TOKEN or PORTCALL_DATA_DIR."
     )
 
 

@@ -16,23 +16,12 @@ from api.app import create_app
 from api.services import Services
 from portcall.cli.main import app
 from portcall.errors import PortcallError
-from portcall.events import RegistryEvent
-from portcall.formats.format import Message
+from portcall.formats.known import load_formats
 from portcall.sources.kinds import load_kinds
 from tests.cli.logs import FakeDeliveryLog, FakeEventLog
 from tests.fakes import FakeEngine, FakeInbox, FakeStore
 
 TOKEN = "planted-admin-token"
-
-
-class PlainFormat:
-    """A format that says nothing."""
-
-    name = "default"
-    needs_raw = False
-
-    def render(self, event: RegistryEvent) -> Message:
-        return Message("text/plain", event.id.encode())
 
 
 @dataclass
@@ -53,7 +42,7 @@ class Backend:
             deliveries=self.deliveries,
             events=self.events,
             kinds=load_kinds(),
-            formats={"default": PlainFormat()},
+            formats=load_formats(),
             admin_token=SecretStr(TOKEN),
         )
 

@@ -145,7 +145,7 @@ def test_an_unset_variable_is_named_with_its_place(apply):
 
 def test_what_the_api_says_of_an_unfilled_value_is_not_told_as_well(apply):
     assert apply(ALL, SIGNING=None).err.splitlines() == [
-        "f.yaml:7:63: the environment variable SIGNING is not set",
+        "f.yaml:7:62: the environment variable SIGNING is not set",
         "1 wrong; nothing was changed.",
     ]
 
