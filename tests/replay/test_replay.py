@@ -9,7 +9,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from tests.replay.scenarios import HISTORIES, SCENARIOS, fingerprint
-from worker.wiring import WORKFLOWS, workflow_runner
+from tests.workflows.scripted import sandbox
+from worker.wiring import WORKFLOWS
 
 FINGERPRINTS = json.loads((HISTORIES.parent / "fingerprints.json").read_text())
 
@@ -19,7 +20,7 @@ async def test_a_recorded_history_replays(path: Path) -> None:
     replayer = Replayer(
         workflows=WORKFLOWS,
         data_converter=pydantic_data_converter,
-        workflow_runner=workflow_runner(),
+        workflow_runner=sandbox(),
     )
     await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))
 

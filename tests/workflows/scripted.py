@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.attempt_delivery import AttemptInput
 from activities.match_policies import MatchInput
@@ -25,7 +26,17 @@ from portcall.attempts import (
 from portcall.events import RegistryEvent
 from portcall.matching import Match, MatchResult
 from portcall.policies import RetryPolicy
-from worker.wiring import WORKFLOWS, workflow_runner
+from worker.wiring import WORKFLOWS
+
+PASSED_THROUGH = (
+    "portcall",  # values and decisions: deterministic, no I/O (import contract)
+    "activities",  # typed references and their inputs
+    "pydantic",  # reads annotations when a module is loaded; slow to load for every run
+    "pydantic_core",
+    "annotated_types",  # what pydantic's constraints are made of
+    "re2",  # a C++ extension under portcall.conditions
+    "standardwebhooks",  # under portcall.signing
+)
 
 Answer = int | ErrorType | Exception
 
@@ -123,6 +134,12 @@ class ScriptedMatches:
         return MatchResult(matches=self.matches)
 
 
+def sandbox() -> SandboxedWorkflowRunner:
+    """Give the sandbox in which workflow code cannot do what it must not, unnoticed."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
 @asynccontextmanager
 async def scripted_worker(
     client: Client,
@@ -143,6 +160,6 @@ async def scripted_worker(
             request_cancellation,
             *more,
         ],
-        workflow_runner=workflow_runner(),
+        workflow_runner=sandbox(),
     ):
         yield queue
