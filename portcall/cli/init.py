@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from portcall.adapters.database import migrate
+from portcall.adapters.database import migrate, open_database, the_secret_key
 from portcall.adapters.provision import provision
 from portcall.adapters.temporal import connect
 from portcall.cli.progress import shown_progress
@@ -32,8 +32,12 @@ def init(
 
 
 async def _prepare_database(settings: Settings, deadline: float) -> None:
-    await _patiently(lambda: migrate(settings.resolved_database_url), deadline)
-    print("database: tables are up to date")
+    url = settings.resolved_database_url
+    await _patiently(lambda: migrate(url), deadline)
+    secret_key = the_secret_key(settings.secret_key, url, settings.data_dir)
+    async with open_database(url, secret_key) as database:
+        await database.store.renew_secrets()
+    print("database: tables are up to date, secrets are encrypted with the newest key")
 
 
 async def _prepare_temporal(settings: Settings, deadline: float) -> None:

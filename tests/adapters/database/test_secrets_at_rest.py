@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from portcall.adapters.database import load_or_create_secret_key, open_database
+from portcall.adapters.database import (
+    load_or_create_secret_key,
+    open_database,
+    the_secret_key,
+)
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.secret_key import SecretBox
 from portcall.adapters.database.tables import sources, targets
@@ -143,3 +147,12 @@ def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         load_or_create_secret_key(tmp_path)
     with pytest.raises(ConfigurationError, match=r"secret\.key/secret\.key"):
         load_or_create_secret_key(tmp_path / "secret.key")
+
+
+def test_the_key_that_was_set_is_taken_and_a_file_serves_sqlite_alone(tmp_path: Path) -> None:
+    assert the_secret_key(OLD, "sqlite:///portcall.db", tmp_path) == OLD
+    assert list(tmp_path.iterdir()) == []
+    made = the_secret_key(None, "sqlite:///portcall.db", tmp_path)
+    assert load_or_create_secret_key(tmp_path) == made
+    with pytest.raises(ConfigurationError, match="Set PORTCALL_SECRET_KEY"):
+        the_secret_key(None, "postgresql://localhost/portcall", tmp_path)
