@@ -12,8 +12,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.services import Services
-from portcall.events import RegistryEvent
-from portcall.formats.format import Message
+from portcall.formats.known import load_formats
 from portcall.sources.kinds import load_kinds
 from tests.cli.logs import FakeDeliveryLog, FakeEventLog
 from tests.fakes import FakeEngine, FakeInbox, FakeStore
@@ -26,17 +25,6 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 def the_app() -> FastAPI:
     """The one application; making it takes longer than most tests."""
     return create_app(Backend().services())
-
-
-@dataclass(frozen=True)
-class PlainFormat:
-    """A format that says nothing."""
-
-    name: str
-    needs_raw: bool = False
-
-    def render(self, event: RegistryEvent) -> Message:
-        return Message("application/json", event.model_dump_json().encode())
 
 
 @dataclass
@@ -58,10 +46,7 @@ class Backend:
             deliveries=self.deliveries,
             events=self.events,
             kinds=load_kinds(),
-            formats={
-                "default": PlainFormat("default"),
-                "raw": PlainFormat("raw", needs_raw=True),
-            },
+            formats=load_formats(),
             admin_token=None if self.admin_token is None else SecretStr(self.admin_token),
             allowed_networks=(ip_network("10.1.0.0/16"),),
         )

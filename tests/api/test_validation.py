@@ -75,7 +75,7 @@ async def test_a_private_target_in_an_allowed_network_is_accepted(api):
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"format": "defualt"}, "format", "one of: default, raw"),
+        ({"format": "defualt"}, "format", "one of: cloudevents, default, harbor, raw"),
         ({"targets": ["known", "x"]}, "targets.1", "there is no target of this name"),
         (
             {"match": {"repository": {"regex": "prod/(.+"}}},

@@ -1,5 +1,6 @@
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,20 @@ def test_a_regular_expression_is_anchored_at_both_ends(pattern, value, holds):
     ],
 )
 def test_a_glob_reads_as_in_a_shell_with_path_parts(glob, value, holds):
+    assert TextCondition(glob=glob).holds(value) is holds
+
+
+def documented_globs():
+    table = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    rows = table.split("| glob | fits | does not fit |\n|---|---|---|\n")[1].split("\n\n")[0]
+    for row in rows.splitlines():
+        _, glob, fitting, unfitting, _ = (re.findall(r"`(.+?)`", cell) for cell in row.split("|"))
+        yield from ((glob[0], value, True) for value in fitting)
+        yield from ((glob[0], value, False) for value in unfitting)
+
+
+@pytest.mark.parametrize(("glob", "value", "holds"), documented_globs())
+def test_globs_are_as_the_documentation_says(glob, value, holds):
     assert TextCondition(glob=glob).holds(value) is holds
 
 

@@ -1,6 +1,9 @@
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
@@ -203,3 +206,9 @@ def test_durations_are_written_as_they_are_read():
 def test_a_policy_is_read_back_as_it_was_written(written):
     adapter = TypeAdapter(Policy)
     assert adapter.validate_json(adapter.dump_json(written)) == written
+
+
+def test_the_documentation_shows_a_policy():
+    text = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    shown = yaml.safe_load(re.search(r"```yaml\n(.+?)```", text, re.DOTALL)[1])
+    assert Policy.model_validate(shown).match.tag.holds("v1.2.3")
