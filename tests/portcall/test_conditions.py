@@ -79,7 +79,7 @@ def documented_globs():
         yield from ((glob[0], value, False) for value in unfitting)
 
 
-@pytest.mark.parametrize(("glob", "value", "holds"), documented_globs())
+@pytest.mark.parametrize(("glob", "value", "holds"), list(documented_globs()))
 def test_globs_are_as_the_documentation_says(glob, value, holds):
     assert TextCondition(glob=glob).holds(value) is holds
 
