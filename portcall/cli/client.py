@@ -45,6 +45,11 @@ _ERRORS: Mapping[int, type[PortcallError]] = {
 }
 
 
+class _Page(BaseModel):
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
 class ApiClient:
     """Asks the API. Paths are relative to `/api/v1`; parts of a path are quoted by `path`."""
 
@@ -94,20 +99,17 @@ class ApiClient:
 
     def items(
         self, path: str, limit: int, params: Mapping[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """Give the first `limit` items of a list, page after page."""
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Give the first `limit` items of a list, page after page, and whether there are more."""
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
-            page = self.json(
-                "GET",
-                path,
-                params={**(params or {}), "limit": min(PAGE, limit - len(found)), "cursor": cursor},
-            )
-            found += page["items"]
-            cursor = page["next_cursor"]
+            wanted = {"limit": min(PAGE, limit - len(found)), "cursor": cursor}
+            page = understood(_Page, self.json("GET", path, params={**(params or {}), **wanted}))
+            found += page.items
+            cursor = page.next_cursor
             if cursor is None or len(found) >= limit:
-                return found[:limit]
+                return found, cursor is not None
 
     @property
     def _url(self) -> str:
@@ -156,8 +158,8 @@ def understood(model: type[ModelT], value: Any) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError:
-        raise PortcallError(
-            f"The API's {model.__name__} is not understood: is it another version of Portcall?"
+        raise ConfigurationError(
+            "What the API answers is not understood: is it another version of Portcall?"
         ) from None
 
 

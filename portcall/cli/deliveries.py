@@ -55,7 +55,8 @@ def redeliver(
     with connect(url, token) as api:
         body = {"reason": reason} if reason else None
         answer = api.json("POST", path("deliveries", identity, "redeliver"), json=body)
-        ended = _ended(api, identity, answer["run_id"]) if wait else None
+        begun = understood(DeliverySummary, answer)
+        ended = _ended(api, identity, begun.run_id) if wait else None
     if as_json:
         print_json(answer if ended is None else ended.model_dump(mode="json"))
     elif ended is None:

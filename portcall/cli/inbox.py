@@ -8,7 +8,7 @@ import typer
 from portcall.cli.client import connect, path
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
 from portcall.cli.pages import print_body, print_facts
-from portcall.cli.tables import print_json, print_table, printable
+from portcall.cli.tables import print_json, print_more, print_table, printable
 from portcall.errors import InvalidInputError
 
 inbox = typer.Typer(
@@ -34,13 +34,14 @@ def list_(
 ) -> None:
     """List the entries, newest first."""
     with connect(url, token) as api:
-        items = api.items("inbox", limit, {"state": state})
+        items, more = api.items("inbox", limit, {"state": state})
     if as_json:
         print_json(items)
     else:
         columns = ("id", "received_at", "source", "state", "count", "size", "reason")
         rows = [[str(item[column]) for column in columns] for item in items]
         print_table([column.upper() for column in columns], rows, wide=wide)
+    print_more(more)
 
 
 @inbox.command("show")

@@ -25,7 +25,7 @@ from portcall.cli.options import (
     Wide,
     moment,
 )
-from portcall.cli.tables import print_json
+from portcall.cli.tables import print_json, print_more
 
 
 def add_list(
@@ -61,8 +61,9 @@ def add_list(
             "since": moment(since), "until": moment(until),
         }  # fmt: skip
         with connect(url, token) as api:
-            items = api.items(log, limit, wanted)
+            items, more = api.items(log, limit, wanted)
         if as_json:
             print_json(items)
         else:
             show([understood(model, item) for item in items], wide)
+        print_more(more)

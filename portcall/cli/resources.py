@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.text import Text
 
 from portcall.cli.client import ApiClient, connect, path
 from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
-from portcall.cli.tables import print_json, print_table
+from portcall.cli.tables import print_json, print_more, print_table, screen
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Columns = Mapping[str, Callable[[Mapping[str, Any]], str]]
@@ -34,13 +35,14 @@ def _add_looking(app: typer.Typer, noun: Noun, columns: Columns) -> None:
         token: Token = None,
     ) -> None:
         with connect(url, token) as api:
-            items = api.items(noun.plural, limit)
+            items, more = api.items(noun.plural, limit)
         if as_json:
             print_json(items)
         else:
             specs = [noun.written_out(item) for item in items]
             rows = [[cell(spec) for cell in columns.values()] for spec in specs]
             print_table(list(columns), rows, wide=wide)
+        print_more(more)
 
     @app.command("show", help=f"Show one {noun.singular} as `apply` reads it, secrets masked.")
     def show(name: Name, as_json: Json = False, url: Url = None, token: Token = None) -> None:
@@ -50,7 +52,8 @@ def _add_looking(app: typer.Typer, noun: Noun, columns: Columns) -> None:
             print_json(item)
         else:
             document = {noun.singular: _escaped(noun.written_out(item))}
-            print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), end="")
+            text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+            screen().print(Text(text), end="", soft_wrap=True)
 
 
 def _add_changing(app: typer.Typer, noun: Noun) -> None:

@@ -109,6 +109,12 @@ def print_table(
             console.print(Text("  ", style="dim").append_text(rest), soft_wrap=True)
 
 
+def print_more(more: bool) -> None:
+    """Say beside the output that the list is longer than its limit."""
+    if more:
+        screen(stderr=True).print("There are more: raise --limit.", style="dim")
+
+
 def _widths(lines: Sequence[Sequence[Text]]) -> list[int]:
     return [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
 

@@ -4,22 +4,32 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
+from portcall.cli.client import ApiClient
+from portcall.errors import UnavailableError
 from tests.cli.conftest import TOKEN, Backend, Run
 
 
 @pytest.fixture
 def stranger() -> Iterator[str]:
-    """Another program where the API should be: it answers every request with a page."""
+    """Another program where the API should be: what it answers depends on the path."""
+    answers = {
+        "ok": (200, "text/html", b"<html>hello</html>"),
+        "lost": (404, "text/html", b"<html>lost</html>"),
+        "odd": (500, "application/json", b"[]"),
+        "other": (200, "application/json", b"[]"),
+        "newer": (200, "application/json", b'{"items": [{"id": 1}], "next_cursor": null}'),
+    }
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status = 404 if self.path.startswith("/lost") else 200
+            status, content_type, body = answers[self.path.split("/")[1]]
             self.send_response(status)
-            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Type", content_type)
             self.end_headers()
-            self.wfile.write(b"<html>hello</html>")
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -48,14 +58,30 @@ def test_a_host_without_an_address_is_unavailable(run: Run):
     assert "http://portcall.invalid" in ran.err
 
 
-@pytest.mark.parametrize("path", ["", "/lost"])
+@pytest.mark.parametrize("path", ["/ok", "/lost", "/odd"])
 def test_another_program_at_the_address_is_not_taken_for_the_api(
     run: Run, stranger: str, path: str
 ):
     ran = run("policies", "list", "--url", stranger + path)
     assert ran.code == 3
     assert "does not speak like Portcall's API" in ran.err
-    assert "text/html" in ran.err
+
+
+@pytest.mark.parametrize("path", ["/other", "/newer"])
+def test_an_answer_of_another_version_is_not_guessed_at(run: Run, stranger: str, path: str):
+    ran = run("deliveries", "list", "--url", stranger + path)
+    assert ran.code == 2
+    assert ran.err.endswith("is it another version of Portcall?")
+
+
+def test_an_api_that_says_nothing_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            httpx.Client(base_url=url, timeout=0.2) as http,
+            pytest.raises(UnavailableError, match=f"{url} did not answer in time"),
+        ):
+            ApiClient(http).call("GET", "policies")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://x", "http://", "http://[", "nonsense"])

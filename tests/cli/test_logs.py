@@ -51,10 +51,13 @@ def test_every_filter_of_the_api_is_an_option(run: Run, backend: Backend):
 
 def test_lists_follow_pages_up_to_the_limit(run: Run, backend: Backend):
     backend.deliveries.found = [delivery(f"delivery:s:{n}:p:t") for n in range(450)]
-    items = json.loads(run("deliveries", "list", "--json", "--limit", "430").out)
+    ran = run("deliveries", "list", "--json", "--limit", "430")
+    assert ran.err == "There are more: raise --limit.\n"
+    items = json.loads(ran.out)
     assert [item["id"] for item in items] == [f"delivery:s:{n}:p:t" for n in range(430)]
     assert len(backend.deliveries.asked) == 3
-    assert len(json.loads(run("deliveries", "list", "--json", "--limit", "1000").out)) == 450
+    ran = run("deliveries", "list", "--json", "--limit", "450")
+    assert (len(json.loads(ran.out)), ran.err) == (450, "")
 
 
 def test_a_filter_that_the_api_refuses_is_named(run: Run, backend: Backend):
