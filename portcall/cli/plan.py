@@ -12,7 +12,7 @@ from portcall.cli.client import ApiClient, path
 from portcall.cli.documents import Fault
 from portcall.cli.manifest import Resource
 from portcall.cli.nouns import TARGET
-from portcall.errors import InvalidInputError
+from portcall.errors import InvalidInputError, PreconditionError
 from portcall.secrets import MASK
 
 
@@ -31,7 +31,12 @@ class Step:
     def write(self, api: ApiClient) -> None:
         """Write the resource, unless somebody else did so in the meantime."""
         held = {"If-Match": self.etag} if self.etag else {"If-None-Match": "*"}
-        api.call("PUT", _address(self.resource), json=self.resource.spec, headers=held)
+        try:
+            api.call("PUT", _address(self.resource), json=self.resource.spec, headers=held)
+        except PreconditionError:
+            raise PreconditionError(
+                f"{self.resource.title} was changed in the meantime: apply again."
+            ) from None
 
 
 def make_plan(api: ApiClient, resources: Sequence[Resource]) -> tuple[list[Step], list[Fault]]:

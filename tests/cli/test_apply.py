@@ -1,9 +1,15 @@
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
+from portcall.cli.client import connect
+from portcall.cli.manifest import Resource
+from portcall.cli.nouns import TARGET
+from portcall.cli.plan import Step
+from portcall.errors import PreconditionError
 from portcall.policies import BearerAuth, Policy, Target
-from tests.cli.conftest import Backend, Ran, Run
+from tests.cli.conftest import TOKEN, Backend, Ran, Run
 
 ALL = """\
 policy:
@@ -162,6 +168,21 @@ def test_without_the_api_nothing_is_half_done(apply):
     ran = apply(ALL, "--url", "http://127.0.0.1:9")
     assert ran.code == 3
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("etag", ['"7"', None])
+async def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(
+    served: tuple[str, FastAPI], backend: Backend, etag: str | None
+):
+    await backend.store.targets.create(Target(name="ci", url="https://old.example"))
+    spec = {"name": "ci", "url": "https://new.example"}
+    step = Step(Resource(TARGET, "ci", spec, {}), "updated", etag=etag)
+    with (
+        connect(served[0], TOKEN) as api,
+        pytest.raises(PreconditionError, match="target ci was changed in the meantime"),
+    ):
+        step.write(api)
+    assert (await backend.store.targets.get("ci")).version == 1
 
 
 def test_several_files_are_one(run: Run, backend: Backend, tmp_path: Path):
