@@ -1,0 +1,198 @@
+import base64
+import json
+from urllib.parse import quote, quote_plus, unquote_to_bytes
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from portcall.policies import BasicAuth, BearerAuth, HeaderAuth, Target
+from portcall.redaction import REDACTED, SHORTEST_SECRET, Redaction, is_sensitive, redaction_for
+
+KEY = bytes(range(200, 232))
+SIGNING = "whsec_" + base64.b64encode(KEY).decode()
+
+
+def a_target(**fields):
+    return Target.model_validate({"name": "ci", "url": "https://ci.example/hook"} | fields)
+
+
+TARGET = a_target(
+    auth=BearerAuth(token="t0p-s3cr3t"),
+    secrets=[SIGNING],
+    headers={"X-Api-Key": "k3y-in-header", "X-Team": "team-a"},
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Authorization", False),
+        ("PROXY-AUTHORIZATION", False),
+        ("Cookie", False),
+        ("Set-Cookie", False),
+        ("X-Api-Key", False),
+        ("X-Auth", False),
+        ("X-Gitlab-Token", False),
+        ("webhook-signature", True),
+        ("webhook-id", True),
+        ("WWW-Authenticate", True),
+        ("Content-Type", True),
+        ("X-Author", True),
+    ],
+)
+def test_a_header_is_hidden_by_its_name(name, shown):
+    [(kept, value)] = Redaction().headers(((name, "v"),))
+    assert kept == name
+    assert value == ("v" if shown else REDACTED)
+
+
+def test_the_header_of_the_targets_credential_is_hidden_whatever_its_name():
+    target = a_target(auth=HeaderAuth(name="X-Door", value="ab"))
+    headers = (("x-door", "ab"), ("X-Window", "ab"))
+    assert redaction_for(target).headers(headers) == (("x-door", REDACTED), ("X-Window", "ab"))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ci.example/hook", "https://ci.example/hook"),
+        ("https://ci.example/hook?a=b&c", "https://ci.example/hook?a=b&c"),
+        ("https://u:p@ci.example/x@y?q=@", "https://[redacted]@ci.example/x@y?q=@"),
+        ("https://x/?a=1&token=abc&b=2", "https://x/?a=1&token=[redacted]&b=2"),
+        ("https://x/?access%5Ftoken=abc", "https://x/?access%5Ftoken=[redacted]"),
+        ("https://x/?X-Amz-Signature=abc", "https://x/?X-Amz-Signature=[redacted]"),
+        ("https://x/?sig=a%2Fb&sv=2", "https://x/?sig=[redacted]&sv=2"),
+        ("https://x/?code=abc&KEY=d", "https://x/?code=[redacted]&KEY=[redacted]"),
+        ("https://x/?password=", "https://x/?password=[redacted]"),
+        ("https://x/t0p-s3cr3t/?design=abc", "https://x/[redacted]/?design=abc"),
+    ],
+)
+def test_a_url_is_shown_without_what_opens_doors(url, shown):
+    assert redaction_for(TARGET).url(url) == shown
+
+
+def test_a_redirects_address_is_treated_as_a_url():
+    headers = (("Location", "/login?session=abc&next=/"), ("X-Url", "/?session=abc"))
+    shown = Redaction().headers(headers)
+    assert shown == (("Location", "/login?session=[redacted]&next=/"), headers[1])
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "Bearer t0p-s3cr3t",
+        base64.b64encode(b"Bearer t0p-s3cr3t").decode(),
+        base64.urlsafe_b64encode(b"xt0p-s3cr3t").decode(),
+        b"t0p-s3cr3t".hex(),
+        b"t0p-s3cr3t".hex().upper(),
+        "t0p%2Ds3cr3t",
+        "t0p%2ds3cr3%74",
+        SIGNING,
+        base64.b64encode(KEY).decode(),
+        KEY.hex(),
+        "k3y-in-header",
+    ],
+)
+def test_an_echo_of_a_secret_is_hidden_in_body_headers_and_messages(echo):
+    redaction = redaction_for(TARGET)
+    for shown in (
+        redaction.body(f'{{"echo": "{echo}"}}'.encode()).decode(),
+        redaction.text(f"no route to {echo}"),
+        redaction.url(f"https://ci.example/{echo}/a"),
+        str(redaction.headers(((f"X-{echo}", f"got {echo}"),))),
+    ):
+        assert echo not in shown
+        assert "redacted" in shown
+
+
+def test_a_signing_key_is_hidden_as_bytes_too():
+    assert redaction_for(TARGET).body(b"\0" + KEY + b"\xff") == b"\0[redacted]\xff"
+
+
+def test_the_password_and_the_encoded_pair_of_basic_auth_are_hidden_but_not_the_name():
+    target = a_target(auth=BasicAuth(username="robot", password="pa:ss wörd"))
+    redaction = redaction_for(target)
+    pair = base64.b64encode("robot:pa:ss wörd".encode()).decode()
+    assert pair not in redaction.text(f"you sent Basic {pair}")
+    assert redaction.text("robot said pa:ss wörd") == "robot said [redacted]"
+    assert redaction.text("pa%3Ass+w%C3%B6rd") == REDACTED
+    assert redaction.text("pa:ss wörd".encode().decode("latin-1")) == REDACTED
+    assert redaction.text('"pa:ss w\\u00f6rd"') == '"[redacted]"'
+
+
+def test_a_credential_given_with_its_scheme_is_hidden_without_it_too():
+    target = a_target(auth=HeaderAuth(name="Authorization", value="Token abcdefgh"))
+    assert redaction_for(target).text("abcdefgh, Token abcdefgh") == "[redacted], [redacted]"
+
+
+def test_a_secret_in_the_targets_url_is_hidden_wherever_it_is_echoed():
+    target = a_target(url="https://ci.example/hook?tag=latest&token=a%2Fb%2Fcd")
+    redaction = redaction_for(target)
+    assert redaction.text("bad token a/b/cd for latest") == "bad token [redacted] for latest"
+
+
+def test_a_cut_body_does_not_end_in_the_first_half_of_a_secret():
+    redaction = Redaction([b"t0p-s3cr3t"])
+    cut = b"x" * 1000 + b"t0p-s3c"
+    assert b"t0p" in redaction.body(cut)
+    assert b"t0p" not in redaction.body(cut, truncated=True)
+    assert len(redaction.body(cut, truncated=True)) > 900
+    assert redaction.body(b"t0p-s3", truncated=True) == b""
+    assert Redaction().body(cut, truncated=True) == cut
+
+
+def test_a_text_without_secrets_stays_as_it_is():
+    redaction = redaction_for(TARGET)
+    assert redaction.headers((("X-Team", "team-a"),)) == (("X-Team", "team-a"),)
+    assert redaction.text("100% of “it” + 1") == "100% of “it” + 1"
+    assert redaction.body(bytes(range(128))) == bytes(range(128))
+
+
+ENCODINGS = {
+    "clear": lambda secret: secret,
+    "percent": lambda secret: quote(secret, safe="").encode(),
+    "every byte percent": lambda secret: "".join(f"%{byte:02x}" for byte in secret).encode(),
+    "form": lambda secret: quote_plus(secret).encode(),
+    "base64": base64.b64encode,
+    "base64 of more": lambda secret: base64.b64encode(b"Basic a:" + secret + b"?"),
+    "base64url of more": lambda secret: base64.urlsafe_b64encode(b"a" + secret + b"~"),
+    "hex": lambda secret: secret.hex().encode(),
+    "HEX": lambda secret: secret.hex().upper().encode(),
+    "json": lambda secret: json.dumps({"s": secret.decode()}).encode(),
+    "json with slashes escaped": lambda s: json.dumps(s.decode()).replace("/", r"\/").encode(),
+}
+
+
+def readings(body):
+    """Give what a curious reader may make of a body."""
+    yield body
+    yield unquote_to_bytes(body)
+    yield unquote_to_bytes(body.replace(b"+", b" "))
+    yield body.replace(rb"\/", b"/")
+
+
+@given(
+    secret=st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=SHORTEST_SECRET
+    ).filter(lambda text: text not in REDACTED and REDACTED not in text),
+    before=st.binary(max_size=20),
+    after=st.binary(max_size=20),
+    encoding=st.sampled_from(sorted(ENCODINGS)),
+)
+@example(secret="0000", before=b"", after=b"", encoding="base64")
+@example(secret='a"b/c&d', before=b"", after=b"", encoding="json")
+def test_a_planted_secret_never_survives(secret, before, after, encoding):
+    planted = secret.encode()
+    encoded = ENCODINGS[encoding](planted)
+    redaction = Redaction([planted])
+    shown = redaction.body(before + encoded + after)
+    assert all(planted not in reading for reading in readings(shown))
+    assert encoded not in shown
+    text = redaction.text(encoded.decode())
+    assert all(planted not in reading for reading in readings(text.encode()))
+
+
+@pytest.mark.parametrize("name", ["monkey-business", "tag", "repository", "sign-up", "authority"])
+def test_an_ordinary_name_is_not_sensitive(name):
+    assert not is_sensitive(name)
