@@ -28,7 +28,8 @@ from portcall.ports import Engine, Inbox, InboxEntry
 from portcall.sources.kind import Notification, Parsed, SourceKind
 
 ENGINE_PATIENCE = timedelta(seconds=0.25)
-INBOX_PATIENCE = timedelta(seconds=0.4)
+INBOX_PATIENCE = timedelta(seconds=0.6)
+"""With `ENGINE_PATIENCE` under the 900 ms after which the sender must have its 503."""
 FORWARD_PATIENCE = timedelta(seconds=10)
 CONCURRENT_STARTS = 16
 """Starts under way at once: few enough that each is answered well within `ENGINE_PATIENCE`."""

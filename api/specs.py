@@ -3,21 +3,23 @@
 What is special to one of them (checks, an example) is in its own module.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Generic, Literal
+from typing import Annotated, Any, Generic
 
-from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, create_model
 
 from api.authorization import admin_router
+from api.changes import Change, changes
 from api.pages import LIMIT, Limit, Page
+from api.preconditions import ETAG, IfMatch, IfNoneMatch, etag, wanted_version
 from api.problems import invalid, problems
 from api.services import Services, TheServices
-from portcall.errors import ConflictError, NotFoundError, PreconditionError
+from portcall.errors import ConflictError, NotFoundError
 from portcall.policies import Name
 from portcall.ports import Collection, SpecT, Stored
 from portcall.secrets import merge_masked
@@ -27,18 +29,6 @@ FieldErrors = Sequence[Mapping[str, str]]
 DryRun = Annotated[
     bool, Query(description="validate and say what would change, without changing it")
 ]
-IfMatch = Annotated[
-    str | None, Header(description="the ETag that was read; 412 where it is another by now")
-]
-IfNoneMatch = Annotated[str | None, Header(description="`*`: 412 where there is one already")]
-ETAG = {"headers": {"ETag": {"schema": {"type": "string"}, "description": "the version, quoted"}}}
-
-
-class Change(BaseModel):
-    """What a dry run found: the fields that would change, dotted, never their values."""
-
-    result: Literal["created", "updated", "unchanged"]
-    changed: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -97,51 +87,6 @@ class Noun(Generic[SpecT]):
         if errors:
             raise invalid(errors)
         return merged
-
-
-def etag(stored: Stored[Any]) -> str:
-    """Give the entity tag of a version (RFC 9110, section 8.8.3)."""
-    return f'"{stored.version}"'
-
-
-def wanted_version(
-    stored: Stored[Any] | None, if_match: str | None, if_none_match: str | None = None
-) -> int | None:
-    """Give the version that a change depends on, 0 for none there, None for whichever.
-
-    Raise PreconditionError where it is another already (RFC 9110, section 13.1).
-    """
-    here = {"*", etag(stored)} if stored else set()
-    if if_match is not None and not here & _tags(if_match):
-        raise PreconditionError("If-Match names another version than the stored one.")
-    if if_none_match is not None and here & _tags(if_none_match):
-        raise PreconditionError("If-None-Match names the stored version.")
-    if if_match is None and if_none_match is None:
-        return None
-    return stored.version if stored else 0
-
-
-def _tags(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
-
-
-def changes(old: BaseModel | None, new: BaseModel) -> Change:
-    """Say which fields differ, by dotted names; a list is one field."""
-    if old is None:
-        return Change(result="created")
-    before, after = (dict(_leaves(spec.model_dump(exclude_none=True), ())) for spec in (old, new))
-    changed = sorted(
-        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
-    )
-    return Change(result="updated" if changed else "unchanged", changed=changed)
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _leaves(child, (*path, key))
-    else:
-        yield ".".join(path), value
 
 
 def spec_router(noun: Noun[SpecT]) -> APIRouter:

@@ -16,7 +16,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.attempt_delivery import AttemptDelivery, AttemptInput, record_of_failure
-
     from activities.request_cancellation import request_cancellation
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import format_duration

@@ -203,7 +203,9 @@ def _wait(process: subprocess.Popen[bytes], order: Order, doing: str, patience: 
             before, moved = size, now
         if now - moved > patience:
             raise _NoWayError(f"{doing.lower()} it stood still for {patience:.0f} s")
-        what = f"{doing} {order.tool.title} {order.tool.version} (the first time only)"
+        what = (
+            f"{doing} {order.tool.title} {order.tool.version} (the first time only, some minutes)"
+        )
         order.progress(f"{what}: {now - started:.0f} s  {_last_line(order.log)}".rstrip())
         try:
             process.wait(0.5)

@@ -73,7 +73,7 @@ def test_go_builds_what_is_missing_and_the_cache_keeps_it(path: Path, tmp_path: 
     heard: list[str] = []
     cached = tmp_path / "cache" / "bin" / "temporal-1.5.1"
     assert find_temporal(tmp_path / "cache", heard.append) == cached
-    assert any(line.startswith("Building Temporal 1.5.1 (the first time only)") for line in heard)
+    assert any(line.startswith("Building Temporal 1.5.1 (the first time only, ") for line in heard)
 
     (path / "go").unlink()
     assert find_temporal(tmp_path / "cache", UNHEARD) == cached

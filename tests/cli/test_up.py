@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from portcall.cli.demo.receiver import running_receiver
 from tests.cli.processes import PORTS, Up, parts_of, portcall, running_up
 
 pytestmark = pytest.mark.usefixtures("temporal_program")
@@ -99,6 +100,50 @@ def test_ctrl_c_stops_everything_and_the_next_start_goes_on(tmp_path: Path) -> N
         assert again.place("Token  +in") == str(tmp_path / "data" / "admin-token")
         assert again.stop(signal.SIGTERM) == 0
     assert parts_of(tmp_path) == {}
+
+
+WAITING = """
+source: {name: hooks, kind: proposal, auth: {type: none}}
+---
+target: {name: ci, url: "http://127.0.0.1:%d/ci"}
+---
+policy: {name: all, targets: [ci], retry: {initial_interval: 1s, maximum_interval: 1s}}
+"""
+EVENT = {
+    "project": "prj", "repoName": "app", "tag": "v1", "fullName": "prj/app",
+    "triggerTime": 1583222332130, "imageId": "9e2c" * 16, "eventType": "PUSH",
+}  # fmt: skip
+
+
+def _outcomes(url: str, token: str) -> list[str]:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(f"{url}/api/v1/deliveries", headers=headers, trust_env=False)
+    return [item["outcome"] for item in answer.json()["items"]]
+
+
+@pytest.mark.timeout(120)
+def test_a_delivery_that_waits_when_all_is_stopped_arrives_after_the_next_start(
+    tmp_path: Path,
+) -> None:
+    settings = {"PORTCALL_ALLOWED_NETWORKS": "127.0.0.0/8", "PORTCALL_ADMIN_TOKEN": "planted"}
+    with running_receiver({"/ci": [503]}) as receiver:
+        (tmp_path / "waiting.yaml").write_text(WAITING % receiver.port)
+        with running_up(tmp_path, **settings) as up:
+            url = up.place("API")
+            applied = portcall(
+                "apply", "-f", "waiting.yaml", "--url", url, home=tmp_path, **settings
+            )
+            assert applied.returncode == 0, applied.stderr
+            accepted = httpx.post(
+                f"{url}/notifications/hooks", json={"events": [EVENT]}, trust_env=False
+            )
+            assert accepted.status_code == 202
+            _eventually(lambda: _outcomes(url, "planted") == ["retrying"])
+            assert up.stop() == 0
+        receiver.repair("/ci")
+        with running_up(tmp_path, **settings) as again:
+            _eventually(lambda: _outcomes(again.place("API"), "planted") == ["delivered"])
+            assert again.stop() == 0
 
 
 def test_a_second_ctrl_c_ends_it_by_force(tmp_path: Path) -> None:
