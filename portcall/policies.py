@@ -51,8 +51,16 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _sendable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text != text.strip() or re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("holds a line break, a control character or a space at its end")
+    return value
+
+
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_header_value)]
+HeaderSecret = Annotated[Secret, AfterValidator(_sendable)]
 
 
 class NoAuth(Spec):
@@ -65,7 +73,7 @@ class BearerAuth(Spec):
     """`Authorization: Bearer <token>` (RFC 6750)."""
 
     type: Literal["bearer"] = "bearer"
-    token: Secret
+    token: HeaderSecret
 
 
 class BasicAuth(Spec):
@@ -81,7 +89,7 @@ class HeaderAuth(Spec):
 
     type: Literal["header"] = "header"
     name: HeaderName
-    value: Secret
+    value: HeaderSecret
 
 
 class QueryAuth(Spec):

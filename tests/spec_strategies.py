@@ -25,6 +25,11 @@ words = st.from_regex(r"[a-z0-9_-]{1,50}", fullmatch=True)
 header_names = st.from_regex(r"[A-Za-z-]{1,30}", fullmatch=True)
 texts = st.text(max_size=100)
 secrets = st.text(min_size=1, max_size=200)
+header_secrets = (
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=200)
+    .map(str.strip)
+    .filter(bool)
+)
 signing_secrets = st.binary(min_size=24, max_size=64).map(
     lambda key: "whsec_" + base64.b64encode(key).decode()
 )
@@ -32,9 +37,9 @@ durations = st.integers(0, 86_400_000).map(lambda ms: timedelta(milliseconds=ms)
 
 _auths = (
     st.builds(NoAuth)
-    | st.builds(BearerAuth, token=secrets)
+    | st.builds(BearerAuth, token=header_secrets)
     | st.builds(BasicAuth, username=st.text(min_size=1, max_size=50), password=secrets)
-    | st.builds(HeaderAuth, name=header_names, value=secrets)
+    | st.builds(HeaderAuth, name=header_names, value=header_secrets)
 )
 _conditions = (
     st.builds(TextCondition, regex=st.sampled_from(["prod/.+", r"v\d+", "a|b"]))

@@ -14,6 +14,7 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     ApplicationErrorCategory,
+    CancelledError,
     RetryState,
     TimeoutType,
 )
@@ -247,8 +248,9 @@ async def test_a_format_that_the_worker_lacks_is_our_own_fault_and_repeated(stor
         ApplicationError("a bug", type="AttemptFailed"),
         ApplicationError("a bug", {"not": "a record"}, type="AttemptFailed"),
         ApplicationError("a bug", "text", type="Other"),
+        CancelledError("a bug"),
     ],
-    ids=["other error", "no details", "other details", "text"],
+    ids=["other error", "no details", "other details", "text", "cancelled"],
 )
 async def test_any_other_failure_is_our_own_fault(cause):
     error = await over_the_wire(cause)

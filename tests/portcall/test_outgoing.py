@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import pytest
+from pydantic import ValidationError
 
 from portcall.formats.format import Message
 from portcall.outgoing import outgoing_request
@@ -67,3 +68,14 @@ def test_what_frames_or_signs_the_request_is_ours(name):
 def test_each_secret_signs():
     signature = dict(a_request(secrets=[SECRET, SECRET]).headers)["webhook-signature"]
     assert len(signature.split(" ")) == 2
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\r\nX-Injected: b", "a\0", "a\n", " a", "a\x7f"])
+def test_a_credential_that_would_break_the_request_is_refused_and_not_shown(value):
+    for auth in (
+        {"type": "bearer", "token": value},
+        {"type": "header", "name": "A", "value": value},
+    ):
+        with pytest.raises(ValidationError, match="line break") as caught:
+            a_request(auth=auth)
+        assert repr(value) not in str(caught.value)
