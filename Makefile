@@ -56,6 +56,10 @@ test: packages check ## everything: check, then the tests (starts Temporal, Post
 packages:
 	@.ci/system-packages
 
+.PHONY: bench
+bench: setup ## first figures, beside the bare SDK on the same server (some minutes)
+	@$(BIN)/python -m bench
+
 .PHONY: test-stack
 test-stack: setup ## docker-compose.yml for real; gets itself a Docker engine where there is none
-	@$(BIN)/pytest tests/stack -m stack
+	@$(BIN)/pytest tests/stack -m stack --capture=no

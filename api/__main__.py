@@ -32,7 +32,7 @@ async def run(settings: Settings) -> None:
                 timeout_graceful_shutdown=10,
             )
         )
-        forwarding = asyncio.create_task(services.intake.forward_for_ever())
+        forwarding = asyncio.create_task(services.forwarder.run(services.intake.is_busy))
         try:
             log.info("API answers", address="http://{}:{}".format(*listener.getsockname()[:2]))
             await server.serve(sockets=[listener])

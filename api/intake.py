@@ -15,33 +15,28 @@ from fnmatch import fnmatchcase
 import structlog
 
 from api.answers import AcceptedEvent, NotificationAnswer, Parked
+from api.forwarder import Forwarder
 from api.known_sources import KnownSources
-from portcall.errors import (
-    EngineUnavailableError,
-    InvalidInputError,
-    NotificationError,
-    UnavailableError,
-)
+from portcall.errors import EngineUnavailableError, InvalidInputError, NotificationError
 from portcall.events import RegistryEvent
 from portcall.policies import Ignore, Source
 from portcall.ports import Engine, Inbox, InboxEntry
 from portcall.sources.kind import Notification, Parsed, SourceKind
 
-ENGINE_PATIENCE = timedelta(seconds=0.25)
-INBOX_PATIENCE = timedelta(seconds=0.6)
-"""With `ENGINE_PATIENCE` under the 900 ms after which the sender must have its 503."""
-FORWARD_PATIENCE = timedelta(seconds=10)
+PLACE_PATIENCE = 0.1
+"""Seconds that an event waits for one of the places below."""
+ENGINE_PATIENCE = 0.25
+"""Seconds that Temporal has to take an event before the inbox does."""
+RPC_TIMEOUT = timedelta(seconds=1)
 CONCURRENT_STARTS = 16
 """Starts under way at once: few enough that each is answered well within `ENGINE_PATIENCE`."""
-BATCH = 100
-SHORTEST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
+PAUSE = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Intake:
-    """Parses notifications, gives events to the engine or the inbox, forwards what waits there."""
+    """Parses notifications and gives their events to the engine, or to the inbox."""
 
     def __init__(
         self,
@@ -49,15 +44,21 @@ class Intake:
         kinds: Mapping[str, SourceKind],
         engine: Engine,
         inbox: Inbox,
+        forwarder: Forwarder,
     ) -> None:
-        """Begin by looking whether something waits from before."""
+        """Begin with Temporal taken to be there."""
         self._sources = sources
         self._kinds = kinds
         self._engine = engine
         self._inbox = inbox
+        self._forwarder = forwarder
         self._starts = asyncio.Semaphore(CONCURRENT_STARTS)
+        self._slow_starts = 0
         self._engine_away_until = 0.0
-        self._something_waits = asyncio.Event()
+
+    def is_busy(self) -> bool:
+        """Whether every place for starting an event is taken."""
+        return self._starts.locked()
 
     async def receive(
         self, source: Source, notification: Notification, *, strict: bool
@@ -91,18 +92,14 @@ class Intake:
         )
 
     async def _park(self, error: NotificationError, notification: Notification) -> Parked:
-        reason = f"{error.field}: {error.message}" if error.field else error.message
-        try:
-            async with asyncio.timeout(INBOX_PATIENCE.total_seconds()):
-                entry = await self._inbox.park(
-                    notification.source,
-                    reason,
-                    notification.body,
-                    notification.headers,
-                    notification.hint,
-                )
-        except TimeoutError as timeout:
-            raise UnavailableError("The database does not answer.") from timeout
+        reason = error.message
+        entry = await self._inbox.park(
+            notification.source,
+            reason,
+            notification.body,
+            notification.headers,
+            notification.hint,
+        )
         log.warning("notification parked", source=notification.source, why=reason, inbox_id=entry)
         return Parked(id=str(entry), reason=reason)
 
@@ -112,7 +109,7 @@ class Intake:
         Raise NotificationError where it is still not understood.
         """
         if entry.events:
-            return NotificationAnswer(events=await self.forward(entry))
+            return NotificationAnswer(events=await self._forwarder.forward(entry))
         source = await self._sources.get(entry.source)
         notification = Notification(
             source=entry.source,
@@ -131,92 +128,43 @@ class Intake:
         outcomes = await asyncio.gather(*(self._try_to_start(event) for event in events))
         waiting = [e for e, outcome in zip(events, outcomes, strict=True) if outcome is None]
         if waiting:
-            try:
-                async with asyncio.timeout(INBOX_PATIENCE.total_seconds()):
-                    await self._inbox.keep_waiting(source, waiting)
-            except TimeoutError as error:
-                raise UnavailableError("Neither Temporal nor the database answers.") from error
-            self._something_waits.set()
+            await self._inbox.keep_waiting(source, waiting)
+            self._forwarder.wake()
         return [
             outcome or AcceptedEvent(id=event.id, duplicate=False, state="waiting")
             for event, outcome in zip(events, outcomes, strict=True)
         ]
 
     async def _try_to_start(self, event: RegistryEvent) -> AcceptedEvent | None:
-        """Start within `ENGINE_PATIENCE`, waiting for a place included; None where not."""
+        """Start the event's workflow; None where Temporal does not take it within its patience."""
         if time.monotonic() < self._engine_away_until:
             return None
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE.total_seconds()), self._starts:
-                started = await self._engine.start(event, timeout=ENGINE_PATIENCE)
+            async with asyncio.timeout(PLACE_PATIENCE):
+                await self._starts.acquire()
         except TimeoutError:
             return None
-        except (EngineUnavailableError, InvalidInputError) as error:
-            if isinstance(error, EngineUnavailableError):
-                self._engine_away_until = time.monotonic() + 1.0
-            log.warning("event waits in the inbox", event_id=event.id, why=error.message)
+        try:
+            async with asyncio.timeout(ENGINE_PATIENCE):
+                started = await self._engine.start(event, timeout=RPC_TIMEOUT)
+        except (TimeoutError, EngineUnavailableError) as error:
+            self._note_failure(error)
             return None
+        except InvalidInputError as error:
+            log.warning("Temporal refuses an event", event_id=event.id, why=error.message)
+            return None
+        finally:
+            self._starts.release()
+        self._slow_starts = 0
         return AcceptedEvent(id=event.id, duplicate=started.duplicate, state="started")
 
-    async def forward_for_ever(self) -> None:
-        """Start what waits in the inbox, oldest first; pause while nothing does."""
-        pause = SHORTEST_PAUSE
-        while True:
-            try:
-                forwarded = await self._forward_once()
-                pause = SHORTEST_PAUSE if forwarded else min(pause * 2, LONGEST_PAUSE)
-                if forwarded:
-                    continue
-            except* UnavailableError as errors:
-                log.warning("the inbox waits", why=str(errors.exceptions[0]))
-                pause = min(pause * 2, LONGEST_PAUSE)
-            except* Exception:
-                log.exception("forwarding from the inbox failed")
-                pause = LONGEST_PAUSE
-            await self._sleep(pause)
-
-    async def _sleep(self, pause: float) -> None:
-        self._something_waits.clear()
-        try:
-            async with asyncio.timeout(pause):
-                await self._something_waits.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(SHORTEST_PAUSE)
-
-    async def _forward_once(self) -> int:
-        """Forward one batch, each source's in order; give the number of entries in it."""
-        entries = await self._inbox.oldest_waiting(BATCH)
-        by_source: dict[str, list[InboxEntry]] = {}
-        for entry in entries:
-            by_source.setdefault(entry.source, []).append(entry)
-        async with asyncio.TaskGroup() as sources:
-            for queue in by_source.values():
-                sources.create_task(self._forward_queue(queue))
-        if entries:
-            log.info("forwarded from the inbox", entries=len(entries))
-        return len(entries)
-
-    async def _forward_queue(self, queue: Sequence[InboxEntry]) -> None:
-        for entry in queue:
-            await self.forward(entry)
-
-    async def forward(self, entry: InboxEntry) -> list[AcceptedEvent]:
-        """Start all events of an entry, then forget it; one that Temporal refuses is parked."""
-        accepted = []
-        for event in entry.events:
-            try:
-                started = await self._engine.start(event, timeout=FORWARD_PATIENCE)
-            except InvalidInputError as error:
-                await self._inbox.park(
-                    entry.source, error.message, event.model_dump_json().encode(), {}, None
-                )
-                continue
-            accepted.append(
-                AcceptedEvent(id=event.id, duplicate=started.duplicate, state="started")
-            )
-        await self._inbox.remove(entry.id)
-        return accepted
+    def _note_failure(self, error: Exception) -> None:
+        """Leave Temporal alone for a moment where it is away, or slow many times in a row."""
+        self._slow_starts += 1
+        if isinstance(error, EngineUnavailableError) or self._slow_starts >= CONCURRENT_STARTS:
+            if time.monotonic() >= self._engine_away_until:
+                log.warning("events wait in the inbox", why=str(error) or "Temporal is slow")
+            self._engine_away_until = time.monotonic() + PAUSE
 
 
 def is_ignored(ignore: Ignore, event: RegistryEvent) -> bool:

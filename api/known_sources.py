@@ -28,6 +28,7 @@ class KnownSources:
         """Read from `sources`."""
         self._sources = sources
         self._known: dict[str, _Known] = {}
+        self._reading: dict[str, asyncio.Task[_Known]] = {}
         self._away_until = 0.0
 
     async def get(self, name: str) -> Source:
@@ -35,10 +36,19 @@ class KnownSources:
         now = time.monotonic()
         known = self._known.get(name)
         if known is None or now - known.read_at > FRESH:
-            known = await self._refresh(name, known, now)
+            known = await self._one_refresh(name, known, now)
         if known.source is None or not known.source.enabled:
             raise NotFoundError(f"There is no enabled source {name}.")
         return known.source
+
+    async def _one_refresh(self, name: str, known: _Known | None, now: float) -> _Known:
+        """Read once for all requests that wait for the same name: a burst is one query."""
+        reading = self._reading.get(name)
+        if reading is None:
+            reading = asyncio.create_task(self._refresh(name, known, now))
+            self._reading[name] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(name, None))
+        return await asyncio.shield(reading)
 
     async def _refresh(self, name: str, known: _Known | None, now: float) -> _Known:
         if known is not None and now < self._away_until:

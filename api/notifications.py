@@ -5,6 +5,8 @@ distribution registry and loses the event of most others. So a notification that
 understood is parked and accepted, and events wait in the inbox while Temporal is away.
 """
 
+import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,9 +15,12 @@ from fastapi import APIRouter, Query, Request
 from api.answers import NotificationAnswer
 from api.problems import problems
 from api.services import TheServices
-from portcall.errors import AuthenticationError, TooLargeError
+from portcall.errors import AuthenticationError, TooLargeError, UnavailableError
 from portcall.sources.authentication import is_authentic, public_headers
 from portcall.sources.kind import Notification
+
+ANSWER_WITHIN = 0.85
+"""Seconds of our own, without the sender's for the body: distribution gives up after one."""
 
 router = APIRouter(tags=["notifications"])
 
@@ -54,7 +59,9 @@ async def receive(
     the event's own identity and accepted too. `hint` names the event where the body does not.
     """
     with services.metrics.answer_seconds.time():
+        began = time.monotonic()
         configured = await services.sources.get(source)
+        left = ANSWER_WITHIN - (time.monotonic() - began)
         headers = dict(request.headers)
         if not is_authentic(configured.auth, headers, request.query_params):
             raise AuthenticationError(f"The credential of source {source} is missing or wrong.")
@@ -65,8 +72,12 @@ async def receive(
             hint=hint,
             received_at=datetime.now(UTC),
         )
-        answer = await services.intake.receive(
-            configured, notification, strict=strict or configured.strict
-        )
+        try:
+            async with asyncio.timeout(left):
+                answer = await services.intake.receive(
+                    configured, notification, strict=strict or configured.strict
+                )
+        except TimeoutError as error:
+            raise UnavailableError("Neither Temporal nor the database answers in time.") from error
     services.metrics.count(source, answer)
     return answer

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
+from api.forwarder import Forwarder
 from api.intake import Intake
 from api.known_sources import KnownSources
 from api.metrics import Metrics
@@ -39,8 +40,13 @@ class Services:
 
     @cached_property
     def intake(self) -> Intake:
-        """What takes notifications and forwards the inbox."""
-        return Intake(self.sources, self.kinds, self.engine, self.inbox)
+        """What takes notifications."""
+        return Intake(self.sources, self.kinds, self.engine, self.inbox, self.forwarder)
+
+    @cached_property
+    def forwarder(self) -> Forwarder:
+        """What empties the inbox."""
+        return Forwarder(self.engine, self.inbox)
 
 
 def the_services(request: Request) -> Services:

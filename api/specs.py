@@ -88,6 +88,13 @@ class Noun(Generic[SpecT]):
             raise invalid(errors)
         return merged
 
+    async def save(self, services: Services, spec: SpecT, version: int | None) -> Stored[SpecT]:
+        """Write over `version`, over none where it is 0, over whichever where it is None."""
+        collection = self.collection(services)
+        if version == 0:
+            return await collection.create(spec)
+        return await collection.put(spec, if_version=version)
+
 
 def spec_router(noun: Noun[SpecT]) -> APIRouter:
     """Give the router of one noun."""
@@ -187,13 +194,8 @@ def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
             return changes(old, checked)
         if stored and checked is not spec and version is None:
             version = stored.version  # a secret that is kept must not undo a newer one
-        collection = noun.collection(services)
-        if version == 0:
-            saved = await collection.create(checked)
-        else:
-            saved = await collection.put(checked, if_version=version)
         response.status_code = 200 if stored else 201
-        return noun.answer_to(saved, response)
+        return noun.answer_to(await noun.save(services, checked, version), response)
 
 
 def _add_delete(router: APIRouter, noun: Noun[SpecT]) -> None:

@@ -113,7 +113,7 @@ async def measure(rounds: int, count: int, seconds: int) -> None:
         bursts: dict[str, list[Result]] = {name: [] for name in contestants}
         slow: dict[str, Result] = {}
         first = 1_000_000
-        for name, (accept, pids) in contestants.items():  # warm-up
+        for accept, pids in contestants.values():  # warm-up
             await phase(accept, range(first, first + 20), receiver, pids)
             first += 20
         for turn in range(rounds):

@@ -68,6 +68,9 @@ class EventDetail(EventSummary):
 
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
+TagText = Annotated[str, Field(min_length=1, max_length=500, pattern=r'^[^\x00-\x1f\x7f"]+$')]
+"""No quotation mark: no tag has one, and Temporal's search in SQLite breaks on it."""
+
 
 class Filter(BaseModel):
     """What both lists are searched by. `repository` and `target` may end in `*`.
@@ -82,7 +85,7 @@ class Filter(BaseModel):
     event_type: Text | None = None
     event_id: Text | None = None
     repository: Text | None = None
-    tag: Text | None = None
+    tag: TagText | None = None
     digest: Text | None = None
     policy: Text | None = None
     target: Text | None = None

@@ -150,8 +150,8 @@ class Inbox(Protocol):
         """
         ...
 
-    async def remove(self, entry_id: int) -> None:
-        """Forget an entry; one that is gone already is not an error."""
+    async def remove(self, *entry_ids: int) -> None:
+        """Forget entries; one that is gone already is not an error."""
         ...
 
     async def counts(self) -> Mapping[str, int]:

@@ -182,9 +182,10 @@ class FakeInbox:
             if state in (None, entry.state) and (before is None or entry_id < before)
         ][:limit]
 
-    async def remove(self, entry_id: int) -> None:
+    async def remove(self, *entry_ids: int) -> None:
         self.switch.check_store()
-        self.entries.pop(entry_id, None)
+        for entry_id in entry_ids:
+            self.entries.pop(entry_id, None)
 
     async def counts(self) -> Mapping[str, int]:
         self.switch.check_store()

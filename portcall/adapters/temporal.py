@@ -11,7 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from portcall.errors import EngineUnavailableError, InvalidInputError, NotFoundError
 from portcall.events import RegistryEvent
@@ -37,6 +37,8 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
             **config,
             data_converter=pydantic_data_converter,
             lazy=lazy,
+            # Who asks the API waits for the answer: ten seconds of retries would be silence.
+            retry_config=RetryConfig(max_elapsed_time_millis=2000) if lazy else None,
             runtime=runtime,
             grpc_compression=compression,
         )

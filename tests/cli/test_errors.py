@@ -135,11 +135,14 @@ def test_an_interrupted_command_ends_with_130(tmp_path: Path) -> None:
             [sys.executable, "-m", "portcall.cli.main", "policies", "list", "--url", url],
             env=environment(tmp_path, PORTCALL_ADMIN_TOKEN="any"),
             stderr=subprocess.PIPE,
+            # Where the tests run in the background, a shell has made them deaf to it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
-        connection, _ = silent.accept()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-        connection.close()
+        with process:
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"Traceback" not in err
 

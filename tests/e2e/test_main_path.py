@@ -220,7 +220,7 @@ async def test_strings_in_filters_cannot_escape_their_quotes(portcall: Portcall)
     for value in ("it's", "a\\", "' OR 1=1 --", '"', "a\\' OR ''='", "%", "né\u2028"):
         for name in ("repository", "tag", "policy"):
             answer = await portcall.api.get("/api/v1/deliveries", params={name: value})
-            assert answer.json()["items"] == [], (name, value, answer.text)
+            assert answer.json().get("items") == [], (name, value, answer.text)
         answer = await portcall.api.get("/api/v1/events", params={"repository": value + "*"})
         assert answer.json().get("items") == [], (value, answer.text)
 

@@ -35,7 +35,6 @@ PASSED_THROUGH = (
     "pydantic_core",
     "annotated_types",  # what pydantic's constraints are made of
     "re2",  # a C++ extension under portcall.conditions
-    "standardwebhooks",  # under portcall.signing
 )
 
 Answer = int | ErrorType | Exception

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +27,8 @@ from portcall.errors import (
 from portcall.events import RegistryEvent
 from portcall.ids import derived_id
 from portcall.ports import InboxEntry
+
+log = structlog.get_logger(__name__)
 
 _EVENTS = TypeAdapter(tuple[RegistryEvent, ...])
 _LONGEST_BATCH = 100
@@ -104,10 +107,11 @@ class SqlInbox:
         async with self._connections.reading() as connection:
             return [_entry(row) for row in (await connection.execute(wanted)).mappings()]
 
-    async def remove(self, entry_id: int) -> None:
-        """Forget an entry; one that is gone already is not an error."""
-        async with self._connections.writing() as connection:
-            await connection.execute(delete(inbox).where(inbox.c.id == entry_id))
+    async def remove(self, *entry_ids: int) -> None:
+        """Forget entries; one that is gone already is not an error."""
+        if entry_ids:
+            async with self._connections.writing() as connection:
+                await connection.execute(delete(inbox).where(inbox.c.id.in_(entry_ids)))
 
     async def counts(self) -> Mapping[str, int]:
         """Give the number of entries by state, `waiting` and `parked` always among them."""
@@ -152,6 +156,9 @@ class SqlInbox:
                 await self._write(batch)
             except PortcallError as error:
                 _fail(batch, error)
+            except Exception:  # this task must outlive a fault: nothing else writes the inbox
+                log.exception("writing to the inbox failed")
+                _fail(batch, StoreUnavailableError("The inbox could not be written to."))
 
     async def _write(self, batch: Sequence[_Arrival]) -> None:
         if not batch:

@@ -14,7 +14,7 @@ from portcall.adapters.database.secret_key import SecretBox
 from portcall.adapters.database.store import SqlPolicyStore
 
 INBOX_LIMIT = 100_000
-INBOX_TIMEOUT = timedelta(milliseconds=400)
+INBOX_TIMEOUT = timedelta(milliseconds=500)
 """Senders give up, or a registry's queue stands still, soon after."""
 
 
