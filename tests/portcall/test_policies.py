@@ -108,6 +108,16 @@ def test_half_a_credential_is_refused(auth):
     assert messages(source, auth=auth)
 
 
+@pytest.mark.parametrize("secret", ["a\nb", " a", "a ", "a\x00", "a\x7f"])
+@pytest.mark.parametrize(
+    "auth", [{"type": "bearer", "token": None}, {"type": "header", "name": "X-A", "value": None}]
+)
+def test_a_secret_that_would_break_its_header_is_refused(auth, secret):
+    auth = {key: secret if value is None else value for key, value in auth.items()}
+    [message] = messages(target, auth=auth)
+    assert message.endswith("holds a line break, a control character or a space at its end")
+
+
 def test_a_source_says_how_it_authenticates():
     with pytest.raises(ValidationError, match="auth"):
         Source.model_validate({"name": "s", "kind": "harbor"})
