@@ -1,7 +1,7 @@
 """What the processes log: one line per fact on standard error, for people and for machines.
 
 On a terminal in columns, elsewhere as JSON. `PORTCALL_LOG_FORMAT` (`text` or `json`) decides
-otherwise.
+otherwise. Tracebacks come without local variables, which hold requests and secrets in clear.
 """
 
 import logging
@@ -23,9 +23,18 @@ def configure_logging(form: Literal["text", "json"] | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if as_text
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
+            structlog.processors.JSONRenderer(),
+        ]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
