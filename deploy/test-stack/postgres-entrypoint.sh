@@ -15,9 +15,9 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     rm "$password"
     echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
     # The socket file alone, as the official image does: nobody is served half a database.
-    pg_ctl --wait --options="-c listen_addresses= -c unix_socket_directories=/tmp" start
-    createdb --host=/tmp --username="$POSTGRES_USER" "$POSTGRES_DB"
+    pg_ctl --wait --options="-c listen_addresses=" start
+    createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
     pg_ctl --wait stop
 fi
 
-exec "$@" -c "listen_addresses=*" -c unix_socket_directories=/tmp
+exec "$@" -c "listen_addresses=*"

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 PACKAGES = {
     "dockerd": "docker.io",
@@ -47,14 +48,24 @@ class Engine:
         return self.execute([self.docker, *command], check=check)
 
     def execute(
-        self, command: Sequence[str], *, check: bool = True
+        self,
+        command: Sequence[str],
+        *,
+        check: bool = True,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes] | None = None,
     ) -> subprocess.CompletedProcess[str]:
+        """Run a command that talks to this engine."""
         env = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"}
         if self.host:
             env["DOCKER_HOST"] = self.host
-        done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env=env, check=False, text=True, stderr=subprocess.PIPE,
+            stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE,
+        )  # fmt: skip
         if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
+            output = (done.stdout or "")[-3000:] + done.stderr[-6000:]
+            raise AssertionError(f"{' '.join(command)}\n{output}")
         return done
 
 

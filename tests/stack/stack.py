@@ -47,7 +47,8 @@ class Stack:
     web_ui: httpx.Client
     receiver: httpx.Client
 
-    def compose(self, *command: str, check: bool = True) -> str:
+    def compose(self, *command: str, **options: Any) -> str:
+        """Run `docker compose ...` for this project; see Engine.execute for the options."""
         files = [part for name in FILES for part in ("--file", str(ROOT / name))]
         return self.engine.execute(
             [
@@ -55,7 +56,7 @@ class Stack:
                 "--project-directory", str(ROOT), "--env-file", str(self.settings),
                 *files, *command,
             ],
-            check=check,
+            **options,
         ).stdout  # fmt: skip
 
     def up(self, *command: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -168,3 +169,25 @@ def test_down_and_up_again_keeps_the_log_and_goes_on_delivering(stack: Stack) ->
     wait_for("all deliveries", lambda: stack.delivered("kept") == accepted)
     assert {f"kept-{tag}" for tag in stack.received("/kept")} == accepted
     assert known <= {delivery["id"] for delivery in stack.deliveries()}
+
+
+def test_a_backup_taken_while_it_runs_brings_everything_back(stack: Stack, tmp_path: Path) -> None:
+    """The commands of docs/operations.md."""
+    stack.configure("saved", "/saved")
+    accepted = push_all(stack, "saved", ["v1"])
+    wait_for("the delivery", lambda: stack.delivered("saved") == accepted)
+    with (tmp_path / "backup.tar").open("wb") as backup:
+        stack.compose(
+            "exec", "-T", "postgresql", "pg_basebackup", "--username=portcall", "--pgdata=-",
+            "--format=tar", "--wal-method=fetch", "--checkpoint=fast", stdout=backup,
+        )  # fmt: skip
+    stack.compose("down", "--volumes")
+    with (tmp_path / "backup.tar").open("rb") as backup:
+        stack.compose(
+            "run", "--rm", "--no-deps", "-T", "--entrypoint", "tar", "postgresql",
+            "--extract", "--directory=/var/lib/postgresql/data", stdin=backup,
+        )  # fmt: skip
+    stack.up()
+    assert stack.delivered("saved") == accepted
+    assert stack.push("saved", "v2")
+    wait_for("a new delivery", lambda: stack.received("/saved") == ["v2"])
