@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client
 
 from bench import floor
-from bench.load import CountingReceiver, Result, percentile, phase
+from bench.load import CountingReceiver, Result, Sender, percentile, phase
 from portcall.adapters.devserver import start_dev_server
 from portcall.adapters.processes import start_server, stop_server
 from portcall.adapters.tools import find_temporal
@@ -82,17 +81,12 @@ async def measure(rounds: int, count: int, seconds: int) -> None:
         with (folder / "floor.log").open("ab") as log:
             worker = await start_server([sys.executable, "-m", "bench.floor"], env=env, log=log)
         stack.push_async_callback(stop_server, worker, 5)
-        sender = httpx.AsyncClient(
-            base_url=portcall.url,
-            headers=BEARER,
-            timeout=60,
-            limits=httpx.Limits(max_connections=50),
-        )
-        stack.push_async_callback(sender.aclose)
+        sender = Sender(portcall.port, BEARER["Authorization"])
+        await sender.open(50)
+        stack.callback(sender.close)
 
         async def notify(number: int) -> None:
-            answer = await sender.post("/notifications/dist", json=push(number=number))
-            assert answer.status_code == 202, answer.text
+            await sender.post(push(number=number))
 
         async def start(number: int) -> None:
             await floor.start(client, number)

@@ -1,6 +1,7 @@
 """Sends events at a rate or in a burst and measures until the receiver has them all."""
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -36,6 +37,41 @@ class CountingReceiver:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+
+class Sender:
+    """Posts notifications over `count` kept connections, as cheaply as a registry does."""
+
+    def __init__(self, port: int, authorization: str) -> None:
+        self.head = (
+            f"POST /notifications/dist HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"Authorization: {authorization}\r\nContent-Type: application/json\r\n"
+        )
+        self.port = port
+        self.idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+
+    async def open(self, count: int) -> None:
+        self.idle = asyncio.Queue()
+        for _ in range(count):
+            self.idle.put_nowait(await asyncio.open_connection("127.0.0.1", self.port))
+
+    async def post(self, document: object) -> None:
+        body = json.dumps(document).encode()
+        reader, writer = await self.idle.get()
+        if reader.at_eof():  # the server closes what was idle for long
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(f"{self.head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        answer = await reader.readexactly(length)
+        self.idle.put_nowait((reader, writer))
+        if not head.startswith(b"HTTP/1.1 202"):
+            raise SystemExit(f"not accepted: {answer.decode()}")
+
+    def close(self) -> None:
+        while not self.idle.empty():
+            self.idle.get_nowait()[1].close()
 
 
 @dataclass
