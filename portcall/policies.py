@@ -188,7 +188,7 @@ class RetryPolicy(Spec):
 
     initial_interval: Duration = timedelta(seconds=5)
     backoff_coefficient: Annotated[float, Field(ge=1, le=100)] = 5.0
-    maximum_interval: Duration = timedelta(hours=14)
+    maximum_interval: Duration = timedelta(hours=22)
     maximum_attempts: Annotated[int, Field(ge=1, le=50)] = 10
     expires_after: Duration = timedelta(days=3)
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.1

@@ -205,7 +205,14 @@ async def test_lists_come_in_pages_newest_first(portcall: Portcall, receiver: Re
 
 
 async def test_unknown_filters_and_foreign_cursors_are_refused(portcall: Portcall) -> None:
-    for params in ({"repo": "x"}, {"cursor": "nonsense"}, {"limit": 0}, {"outcome": "lost"}):
+    for params in (
+        {"repo": "x"},
+        {"cursor": "nonsense"},
+        {"limit": 0},
+        {"outcome": "lost"},
+        {"tag": '"'},
+        {"repository": "a\0"},
+    ):
         answer = await portcall.api.get("/api/v1/deliveries", params=params)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == next(iter(params))
@@ -219,6 +226,8 @@ async def test_what_is_not_there_is_not_found(portcall: Portcall, path: str) -> 
 async def test_strings_in_filters_cannot_escape_their_quotes(portcall: Portcall) -> None:
     for value in ("it's", "a\\", "' OR 1=1 --", '"', "a\\' OR ''='", "%", "né\u2028"):
         for name in ("repository", "tag", "policy"):
+            if (name, value) == ("tag", '"'):
+                continue  # refused: see the test above
             answer = await portcall.api.get("/api/v1/deliveries", params={name: value})
             assert answer.json().get("items") == [], (name, value, answer.text)
         answer = await portcall.api.get("/api/v1/events", params={"repository": value + "*"})
