@@ -1,24 +1,19 @@
 """The activity that makes one attempt: read the target, render, sign, send, record.
 
 A request that did not end in a 2xx is raised as a failure that carries its record, so that
-Temporal's history and Web UI show it as one; `record_of_failure` is the way back.
+Temporal's history and Web UI show it as one; `attempt_failure.py` has the way back.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
 from temporalio import activity
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    ApplicationErrorCategory,
-    TimeoutError,  # noqa: A004  # Temporal's, not Python's
-)
+from temporalio.exceptions import ApplicationError
 
-from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType
+from activities import attempt_failure as ended
+from activities.heartbeats import heartbeats
+from portcall.attempts import AttemptOutcome, AttemptRecord
 from portcall.errors import NotFoundError, StoreUnavailableError
 from portcall.events import RegistryEvent, Value
 from portcall.formats.format import Format
@@ -26,13 +21,8 @@ from portcall.ids import DeliveryKey, webhook_id
 from portcall.outgoing import outgoing_request
 from portcall.policies import Target
 from portcall.ports import PolicyStore, Transport
-from portcall.recording import sent_record, unsent_record
+from portcall.recording import sent_record
 from portcall.redaction import redaction_for
-
-ATTEMPT_FAILED = "AttemptFailed"
-STORE_UNAVAILABLE = "StoreUnavailable"
-HEARTBEAT_SECONDS = 3.0
-LOST = "the worker was lost while sending; whether the receiver got the request is unknown"
 
 
 class AttemptInput(Value):
@@ -61,27 +51,31 @@ class AttemptDelivery:
         """Give the record of an attempt that delivered; raise that of any other."""
         started_at = datetime.now(UTC)
         try:
-            async with _heartbeats():
+            async with heartbeats():
                 record = await self._attempt(attempt, started_at)
         except StoreUnavailableError as error:
-            raise _failure(error.message, STORE_UNAVAILABLE) from None
+            raise ended.failure(error.message, ended.STORE_UNAVAILABLE) from None
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if not (details and details.worker_shutdown):
                 raise
-            record = _lost(attempt.number, started_at)
+            record = ended.lost_record(attempt.number, started_at)
         record = record.model_copy(update={"run_id": activity.info().workflow_run_id or ""})
         if record.outcome is not AttemptOutcome.DELIVERED:
-            raise _failure(record.summary(), ATTEMPT_FAILED, record)
+            raise ended.failure(record.summary(), ended.ATTEMPT_FAILED, record)
         return record
 
     async def _attempt(self, attempt: AttemptInput, started_at: datetime) -> AttemptRecord:
         number = attempt.number
         target = await self._target(attempt.target)
         if target is None:
-            return _blocked(number, started_at, f"the target {attempt.target} does not exist")
+            return ended.blocked_record(
+                number, started_at, f"the target {attempt.target} does not exist"
+            )
         if not target.enabled:
-            return _blocked(number, started_at, f"the target {attempt.target} is disabled")
+            return ended.blocked_record(
+                number, started_at, f"the target {attempt.target} is disabled"
+            )
         message = self._format(attempt.format).render(attempt.event)
         request = outgoing_request(target, message, _message_id(attempt), started_at)
         exchange = await self._transport.send(request)
@@ -101,61 +95,7 @@ class AttemptDelivery:
             return None
 
 
-def record_of_failure(
-    error: ActivityError, *, number: int, started_at: datetime
-) -> AttemptRecord | None:
-    """Give the record of an attempt that failed; None where our own outage stopped it.
-
-    A worker that died has left no record: whether the receiver got the request is unknown.
-    """
-    cause = error.cause
-    if isinstance(cause, TimeoutError):
-        return _lost(number, started_at)
-    if isinstance(cause, ApplicationError):
-        if cause.type == STORE_UNAVAILABLE:
-            return None
-        with contextlib.suppress(ValidationError, IndexError):
-            return AttemptRecord.model_validate(cause.details[0])
-    message = str(cause or error)
-    return unsent_record(number, started_at, AttemptOutcome.FAILED, ErrorType.INTERNAL, message)
-
-
-def _lost(number: int, started_at: datetime) -> AttemptRecord:
-    return unsent_record(number, started_at, AttemptOutcome.LOST, ErrorType.LOST, LOST)
-
-
-def _blocked(number: int, started_at: datetime, reason: str) -> AttemptRecord:
-    return unsent_record(number, started_at, AttemptOutcome.BLOCKED, ErrorType.BLOCKED, reason)
-
-
 def _message_id(attempt: AttemptInput) -> str:
     """Make the same id for every attempt, whatever the run, so that a receiver can tell."""
     event = attempt.event
     return webhook_id(DeliveryKey(event.source, event.id, attempt.policy, attempt.target))
-
-
-def _failure(message: str, kind: str, *details: AttemptRecord) -> ApplicationError:
-    """Make a failure that Temporal neither repeats nor logs as a fault of ours."""
-    return ApplicationError(
-        message,
-        *details,
-        type=kind,
-        non_retryable=True,
-        category=ApplicationErrorCategory.BENIGN,
-    )
-
-
-@contextlib.asynccontextmanager
-async def _heartbeats() -> AsyncIterator[None]:
-    """Heartbeat while the attempt lasts; a quick one ends before the first."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            activity.heartbeat()
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()

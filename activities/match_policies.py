@@ -6,6 +6,7 @@ from pydantic import field_validator
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.attempt_failure import STORE_UNAVAILABLE
 from portcall.errors import UnavailableError
 from portcall.events import RegistryEvent, Value
 from portcall.formats.format import Format
@@ -37,5 +38,5 @@ class MatchPolicies:
         try:
             snapshot = await self._store.snapshot()
         except UnavailableError as error:
-            raise ApplicationError(error.message, type="StoreUnavailable") from error
+            raise ApplicationError(error.message, type=STORE_UNAVAILABLE) from error
         return match_event(snapshot, given.event, self._formats_needing_raw)

@@ -13,45 +13,30 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from api.answers import NotificationAnswer
+from api.bodies import read_body
 from api.problems import problems
 from api.services import TheServices
-from portcall.errors import AuthenticationError, TooLargeError, UnavailableError
+from portcall.errors import AuthenticationError, UnavailableError
 from portcall.sources.authentication import is_authentic, public_headers
 from portcall.sources.kind import Notification
 
 ANSWER_WITHIN = 0.85
 """Seconds of our own, without the sender's for the body: distribution gives up after one."""
 
+REFUSALS = problems(400, 401, 404, 413, 422, 503)
+
 router = APIRouter(tags=["notifications"])
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the raw body; raise TooLargeError as soon as it passes `limit` bytes."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLargeError(f"The body is over this kind's limit of {limit} bytes.")
-    return bytes(body)
-
-
-@router.post(
-    "/notifications/{source}", status_code=202, responses=problems(400, 401, 404, 413, 422, 503)
-)
-@router.post(
-    "/notifications/{source}/{hint}",
-    status_code=202,
-    responses=problems(400, 401, 404, 413, 422, 503),
-)
+@router.post("/notifications/{source}", status_code=202, responses=REFUSALS)
+@router.post("/notifications/{source}/{hint}", status_code=202, responses=REFUSALS)
 async def receive(
     request: Request,
     source: str,
     services: TheServices,
     hint: str | None = None,
     *,
-    strict: Annotated[
-        bool, Query(description="refuse what is not understood, keep nothing")
-    ] = False,
+    strict: Annotated[bool, Query(description="refuse what is not understood")] = False,
 ) -> NotificationAnswer:
     """Accept a registry's notification.
 

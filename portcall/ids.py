@@ -8,9 +8,15 @@ fits the 255 characters of Temporal's SQL schema.
 import hashlib
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 
 from portcall.attempts import Outcome
 from portcall.events import RegistryEvent
@@ -120,6 +126,33 @@ def delivery_attributes(event: RegistryEvent, policy: str, target: str) -> Typed
             SearchAttributePair(OUTCOME, Outcome.DELIVERING.value),
         ]
     )
+
+
+def progress(
+    outcome: Outcome,
+    attempts: int,
+    http_status: int | None,
+    next_attempt_at: datetime | None = None,
+) -> list[SearchAttributeUpdate[Any]]:
+    """Give the change of attributes after an attempt; what no longer holds is taken away."""
+    updates: list[SearchAttributeUpdate[Any]] = [
+        OUTCOME.value_set(outcome.value),
+        ATTEMPTS.value_set(attempts),
+    ]
+    if http_status is not None:
+        updates.append(HTTP_STATUS.value_set(http_status))
+    elif attempts > 1:
+        updates.append(HTTP_STATUS.value_unset())
+    if next_attempt_at is not None:
+        updates.append(NEXT_ATTEMPT_AT.value_set(next_attempt_at))
+    elif attempts > 1:
+        updates.append(NEXT_ATTEMPT_AT.value_unset())
+    return updates
+
+
+def cancelled() -> list[SearchAttributeUpdate[Any]]:
+    """Give the change of attributes when a delivery is cancelled."""
+    return [OUTCOME.value_set(Outcome.CANCELLED.value), NEXT_ATTEMPT_AT.value_unset()]
 
 
 def event_title(event: RegistryEvent) -> str:

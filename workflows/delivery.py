@@ -7,27 +7,25 @@ request with its response. A delivery that is given up fails, so that the Web UI
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy as NativeRetry
-from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.attempt_delivery import AttemptDelivery, AttemptInput, record_of_failure
+    from activities.attempt_delivery import AttemptDelivery, AttemptInput
+    from activities.attempt_failure import record_of_failure
     from activities.request_cancellation import request_cancellation
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import format_duration
     from portcall.events import RegistryEvent, Value
-    from portcall.ids import ATTEMPTS, HTTP_STATUS, NEXT_ATTEMPT_AT, OUTCOME
+    from portcall.ids import cancelled, progress
     from portcall.policies import RetryPolicy
     from portcall.retry import Delivered, GiveUp, TryAgain, decide
 
 ONCE = NativeRetry(maximum_attempts=1)
 LONGEST_ATTEMPT = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=15)
-OUTAGE_WAITS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 120, 300))
 
 
 class DeliveryInput(Value):
@@ -79,17 +77,17 @@ class DeliveryWorkflow:
         while True:
             number += 1
             record = await self._attempt(delivery, number)
+            status, show = record.http_status, workflow.upsert_search_attributes
             elapsed = workflow.now() - began
-            decision = decide(delivery.retry, number, record, elapsed, workflow.random().random())
-            match decision:
+            match decide(delivery.retry, number, record, elapsed, workflow.random().random()):
                 case Delivered():
-                    _show(Outcome.DELIVERED, number, record)
-                    return DeliveryResult(attempts=number, http_status=record.http_status)
+                    show(progress(Outcome.DELIVERED, number, status))
+                    return DeliveryResult(attempts=number, http_status=status)
                 case GiveUp(outcome=outcome, reason=reason):
-                    _show(outcome, number, record)
+                    show(progress(outcome, number, status))
                     raise ApplicationError(reason, type=f"Delivery{outcome.value.capitalize()}")
                 case TryAgain(delay=delay):
-                    _show(Outcome.RETRYING, number, record, next_attempt_at=workflow.now() + delay)
+                    show(progress(Outcome.RETRYING, number, status, workflow.now() + delay))
                     await self._wait(delay, f"attempt {number + 1} in {format_duration(delay)}")
 
     async def _attempt(self, delivery: DeliveryInput, number: int) -> AttemptRecord:
@@ -99,13 +97,7 @@ class DeliveryWorkflow:
             started = workflow.now()
             handle = workflow.start_activity_method(
                 AttemptDelivery.attempt_delivery,
-                AttemptInput(
-                    event=delivery.event,
-                    policy=delivery.policy,
-                    target=delivery.target,
-                    format=delivery.format,
-                    number=number,
-                ),
+                AttemptInput(**dict(delivery), number=number),
                 start_to_close_timeout=LONGEST_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=ONCE,
@@ -115,8 +107,9 @@ class DeliveryWorkflow:
             record = await self._recorded(handle, number, started)
             if record is not None:
                 return record
-            await self._wait(OUTAGE_WAITS[min(outages, 7)], "the policy database is away")
             outages += 1
+            pause = timedelta(seconds=min(2**outages, 300))
+            await self._wait(pause, "the policy database is away")
 
     async def _recorded(
         self, handle: workflow.ActivityHandle[AttemptRecord], number: int, started: datetime
@@ -146,31 +139,10 @@ class DeliveryWorkflow:
 
     async def _end_cancelled(self) -> None:
         """End as Canceled. A signal alone cannot: Temporal must have been asked to cancel."""
-        workflow.upsert_search_attributes(
-            [OUTCOME.value_set(Outcome.CANCELLED.value), NEXT_ATTEMPT_AT.value_unset()]
-        )
+        workflow.upsert_search_attributes(cancelled())
         if workflow.cancellation_reason() is None:
             await workflow.execute_local_activity(
                 request_cancellation, start_to_close_timeout=timedelta(seconds=10)
             )
             await workflow.wait_condition(lambda: False)
         raise asyncio.CancelledError
-
-
-def _show(
-    outcome: Outcome, number: int, record: AttemptRecord, next_attempt_at: datetime | None = None
-) -> None:
-    """Set the search attributes to where the delivery stands."""
-    updates: list[SearchAttributeUpdate[Any]] = [
-        OUTCOME.value_set(outcome.value),
-        ATTEMPTS.value_set(number),
-    ]
-    if record.http_status is not None:
-        updates.append(HTTP_STATUS.value_set(record.http_status))
-    elif number > 1:
-        updates.append(HTTP_STATUS.value_unset())
-    if next_attempt_at is not None:
-        updates.append(NEXT_ATTEMPT_AT.value_set(next_attempt_at))
-    elif number > 1:
-        updates.append(NEXT_ATTEMPT_AT.value_unset())
-    workflow.upsert_search_attributes(updates)

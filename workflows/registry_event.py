@@ -13,15 +13,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.match_policies import MatchInput, MatchPolicies
+    from portcall import ids
     from portcall.attempts import EventOutcome
     from portcall.events import RegistryEvent, Value
-    from portcall.ids import (
-        OUTCOME,
-        DeliveryKey,
-        delivery_attributes,
-        delivery_title,
-        delivery_workflow_id,
-    )
     from portcall.matching import Match
     from workflows.delivery import DeliveryInput, DeliveryWorkflow
 
@@ -58,7 +52,7 @@ class RegistryEventWorkflow:
             summary="match the policies",
         )
         outcome = EventOutcome.MATCHED if result.matches else EventOutcome.UNMATCHED
-        workflow.upsert_search_attributes([OUTCOME.value_set(outcome.value)])
+        workflow.upsert_search_attributes([ids.OUTCOME.value_set(outcome.value)])
         deliveries: list[str] = []
         for chunk in _chunks(event, result.matches):
             deliveries += await asyncio.gather(*(_start_delivery(event, match) for match in chunk))
@@ -73,23 +67,17 @@ def _chunks(event: RegistryEvent, matches: tuple[Match, ...]) -> list[tuple[Matc
 
 async def _start_delivery(event: RegistryEvent, match: Match) -> str:
     """Start one child; one that exists already, after a reset of this workflow, is as good."""
-    key = DeliveryKey(event.source, event.id, match.policy, match.target)
-    workflow_id = delivery_workflow_id(key)
+    key = ids.DeliveryKey(event.source, event.id, match.policy, match.target)
+    workflow_id = ids.delivery_workflow_id(key)
     try:
         await workflow.start_child_workflow(
             DeliveryWorkflow.run,
-            DeliveryInput(
-                event=event if match.needs_raw else event.without_raw(),
-                policy=match.policy,
-                target=match.target,
-                format=match.format,
-                retry=match.retry,
-            ),
+            DeliveryInput(**dict(match), event=event if match.needs_raw else event.without_raw()),
             id=workflow_id,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            search_attributes=delivery_attributes(event, match.policy, match.target),
-            static_summary=delivery_title(event, match.policy, match.target),
+            search_attributes=ids.delivery_attributes(event, match.policy, match.target),
+            static_summary=ids.delivery_title(event, match.policy, match.target),
         )
     except WorkflowAlreadyStartedError:
         workflow.logger.info("delivery exists already", extra={"delivery": workflow_id})

@@ -9,10 +9,10 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
+from activities.attempt_failure import ATTEMPT_FAILED, LOST, STORE_UNAVAILABLE
 from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord, ErrorType
 
 ATTEMPT = "attempt_delivery"
-LOST = "the worker was lost while sending; whether the receiver got the request is unknown"
 
 
 class RunHistory:
@@ -81,9 +81,9 @@ class RunHistory:
 
     async def _attempt_failed(self, failure: Failure, scheduled_at: datetime) -> None:
         info = failure.application_failure_info
-        if info.type == "StoreUnavailable":
+        if info.type == STORE_UNAVAILABLE:
             return
-        if info.type == "AttemptFailed" and info.details.payloads:
+        if info.type == ATTEMPT_FAILED and info.details.payloads:
             self.attempts.append(await self._decode(info.details.payloads))
         else:
             self._add_without_record(scheduled_at, ErrorType.INTERNAL, failure.message)

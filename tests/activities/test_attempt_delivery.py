@@ -21,12 +21,9 @@ from temporalio.exceptions import (
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.testing import ActivityEnvironment
 
-from activities.attempt_delivery import (
-    HEARTBEAT_SECONDS,
-    AttemptDelivery,
-    AttemptInput,
-    record_of_failure,
-)
+from activities.attempt_delivery import AttemptDelivery, AttemptInput
+from activities.attempt_failure import record_of_failure
+from activities.heartbeats import HEARTBEAT_SECONDS
 from portcall.attempts import (
     AttemptError,
     AttemptOutcome,

@@ -1,0 +1,63 @@
+"""The two forms of an attempt that did not deliver, side by side: a failure, and its record.
+
+Temporal's history and Web UI see a failure that carries the record; everything else sees the
+record (a failing receiver is a value).
+"""
+
+import contextlib
+from datetime import datetime
+
+from pydantic import ValidationError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    TimeoutError,  # noqa: A004  # Temporal's, not Python's
+)
+
+from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType
+from portcall.recording import unsent_record
+
+ATTEMPT_FAILED = "AttemptFailed"
+STORE_UNAVAILABLE = "StoreUnavailable"
+LOST = "the worker was lost while sending; whether the receiver got the request is unknown"
+
+
+def failure(message: str, kind: str, *details: AttemptRecord) -> ApplicationError:
+    """Make a failure that Temporal neither repeats nor logs as a fault of ours."""
+    return ApplicationError(
+        message,
+        *details,
+        type=kind,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def record_of_failure(
+    error: ActivityError, *, number: int, started_at: datetime
+) -> AttemptRecord | None:
+    """Give the record of an attempt that failed; None where our own outage stopped it.
+
+    A worker that died has left no record: whether the receiver got the request is unknown.
+    """
+    cause = error.cause
+    if isinstance(cause, TimeoutError):
+        return lost_record(number, started_at)
+    if isinstance(cause, ApplicationError):
+        if cause.type == STORE_UNAVAILABLE:
+            return None
+        with contextlib.suppress(ValidationError, IndexError):
+            return AttemptRecord.model_validate(cause.details[0])
+    message = str(cause or error)
+    return unsent_record(number, started_at, AttemptOutcome.FAILED, ErrorType.INTERNAL, message)
+
+
+def lost_record(number: int, started_at: datetime) -> AttemptRecord:
+    """Give the record of an attempt of which only the beginning is known."""
+    return unsent_record(number, started_at, AttemptOutcome.LOST, ErrorType.LOST, LOST)
+
+
+def blocked_record(number: int, started_at: datetime, reason: str) -> AttemptRecord:
+    """Give the record of an attempt that was not made since the target may not be asked."""
+    return unsent_record(number, started_at, AttemptOutcome.BLOCKED, ErrorType.BLOCKED, reason)
