@@ -59,23 +59,19 @@ class AttemptDelivery:
             details = activity.cancellation_details()
             if not (details and details.worker_shutdown):
                 raise
-            record = ended.lost_record(attempt.number, started_at)
+            record = ended.lost(attempt.number, started_at)
         record = record.model_copy(update={"run_id": activity.info().workflow_run_id or ""})
         if record.outcome is not AttemptOutcome.DELIVERED:
             raise ended.failure(record.summary(), ended.ATTEMPT_FAILED, record)
         return record
 
     async def _attempt(self, attempt: AttemptInput, started_at: datetime) -> AttemptRecord:
-        number = attempt.number
-        target = await self._target(attempt.target)
+        number, name = attempt.number, attempt.target
+        target = await self._target(name)
         if target is None:
-            return ended.blocked_record(
-                number, started_at, f"the target {attempt.target} does not exist"
-            )
+            return ended.blocked(number, started_at, f"the target {name} does not exist")
         if not target.enabled:
-            return ended.blocked_record(
-                number, started_at, f"the target {attempt.target} is disabled"
-            )
+            return ended.blocked(number, started_at, f"the target {name} is disabled")
         message = self._format(attempt.format).render(attempt.event)
         request = outgoing_request(target, message, _message_id(attempt), started_at)
         exchange = await self._transport.send(request)

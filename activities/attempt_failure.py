@@ -43,7 +43,7 @@ def record_of_failure(
     """
     cause = error.cause
     if isinstance(cause, TimeoutError):
-        return lost_record(number, started_at)
+        return lost(number, started_at)
     if isinstance(cause, ApplicationError):
         if cause.type == STORE_UNAVAILABLE:
             return None
@@ -53,11 +53,11 @@ def record_of_failure(
     return unsent_record(number, started_at, AttemptOutcome.FAILED, ErrorType.INTERNAL, message)
 
 
-def lost_record(number: int, started_at: datetime) -> AttemptRecord:
+def lost(number: int, started_at: datetime) -> AttemptRecord:
     """Give the record of an attempt of which only the beginning is known."""
     return unsent_record(number, started_at, AttemptOutcome.LOST, ErrorType.LOST, LOST)
 
 
-def blocked_record(number: int, started_at: datetime, reason: str) -> AttemptRecord:
+def blocked(number: int, started_at: datetime, reason: str) -> AttemptRecord:
     """Give the record of an attempt that was not made since the target may not be asked."""
     return unsent_record(number, started_at, AttemptOutcome.BLOCKED, ErrorType.BLOCKED, reason)
