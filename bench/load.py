@@ -55,19 +55,22 @@ class Sender:
         for _ in range(count):
             self.idle.put_nowait(await asyncio.open_connection("127.0.0.1", self.port))
 
-    async def post(self, document: object) -> None:
+    async def post(self, document: object) -> float:
+        """Give the seconds that the answer took, once there was a connection for it."""
         body = json.dumps(document).encode()
         reader, writer = await self.idle.get()
         if reader.at_eof():  # the server closes what was idle for long
             writer.close()
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        began = time.monotonic()
         writer.write(f"{self.head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         answer = await reader.readexactly(length)
         self.idle.put_nowait((reader, writer))
         if not head.startswith(b"HTTP/1.1 202"):
-            raise SystemExit(f"not accepted: {answer.decode()}")
+            raise RuntimeError(f"not accepted: {answer.decode()}")
+        return time.monotonic() - began
 
     def close(self) -> None:
         while not self.idle.empty():

@@ -3,10 +3,11 @@ import itertools
 import time
 from pathlib import Path
 
+from bench.load import Sender
 from portcall.adapters.devserver import DevServer
-from tests.fixtures.portcall import Portcall, StartPortcall, push
+from tests.fixtures.portcall import BEARER, Portcall, StartPortcall, push
 from tests.fixtures.postgres import PostgresServer
-from tests.fixtures.receiver import Receiver
+from tests.fixtures.receiver import Answer, Receiver
 from tests.fixtures.temporal import StartTemporal, connected
 
 NUMBERS = itertools.count(200_000)
@@ -159,22 +160,32 @@ async def test_a_burst_is_answered_in_time_though_the_receiver_is_dead(
 ) -> None:
     portcall = await start_portcall(temporal.address)
     await portcall.configure("http://127.0.0.1:1/nobody-listens")
-    took: list[float] = []
-
-    async def one() -> None:
-        began = time.monotonic()
-        answer = await portcall.sender.post("/notifications/dist", json=push(number=next(NUMBERS)))
-        took.append(time.monotonic() - began)
-        assert answer.status_code == 202
-
-    limit = asyncio.Semaphore(50)
-
-    async def limited() -> None:
-        async with limit:
-            await one()
-
-    await asyncio.gather(*(limited() for _ in range(300)))
-    took.sort()
+    sender = Sender(portcall.port, BEARER["Authorization"])
+    await sender.open(50)
+    posts = (sender.post(push(number=next(NUMBERS))) for _ in range(300))
+    took = sorted(await asyncio.gather(*posts))
+    sender.close()
     assert took[296] < 0.9, f"p99 {took[296]:.3f} s"
     await portcall.put("targets", name="ci", url=receiver.url())
     await portcall.put("policies", name="all", targets=["ci"], enabled=False)
+
+
+async def test_a_worker_that_dies_while_sending_leaves_its_attempt_in_the_log(
+    temporal: DevServer, start_portcall: StartPortcall, receiver: Receiver
+) -> None:
+    portcall = await start_portcall(temporal.address)
+    await portcall.configure(receiver.url())
+    receiver.answer(Answer(never=True), 200)
+    event_id = await send(portcall)
+    await receiver.wait_for(1)
+    await portcall.kill_worker()
+    await portcall.start_worker()
+    page = await portcall.until(
+        "/api/v1/deliveries",
+        lambda page: any(item["outcome"] == "delivered" for item in page["items"]),
+        event_id=event_id,
+        timeout=50,
+    )
+    shown = (await portcall.api.get(f"/api/v1/deliveries/{page['items'][0]['id']}")).json()
+    outcomes = [(a["outcome"], (a["error"] or {}).get("type")) for a in shown["attempt_records"]]
+    assert outcomes == [("lost", "lost"), ("delivered", None)]
