@@ -27,7 +27,9 @@ async def newest_first(
     `guess` is how many are likely to be wanted: where no more than that exist, one request
     does.
     """
-    upper = cursor.started_at if cursor else now + timedelta(minutes=5)
+    # The store may keep nanoseconds, which a cursor's microseconds would cut off.
+    behind = cursor.started_at + timedelta(microseconds=1) if cursor else None
+    upper = behind or now + timedelta(minutes=5)
     bounded = f"{query} AND StartTime <= {timestamp(upper)}"
     first = client.list_workflows(bounded, page_size=guess + 1)
     await first.fetch_next_page()
