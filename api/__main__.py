@@ -10,6 +10,7 @@ import uvicorn
 from api.app import create_app
 from api.wiring import running_services
 from portcall.adapters.logs import configure_logging
+from portcall.adapters.processes import leave
 from portcall.adapters.temporal import connect
 from portcall.errors import ConfigurationError, PortcallError
 from portcall.settings import Settings, load_settings
@@ -52,14 +53,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def main() -> None:
-    """Serve; the exit code is 2 where the settings do not allow it."""
+    """Run until told to stop; the exit code is 2 where the settings do not allow it."""
     try:
         settings = load_settings()
         configure_logging(settings.log_format)
         asyncio.run(run(settings))
     except PortcallError as error:
         sys.stderr.write(f"error: {error.message}\n")
-        sys.exit(error.exit_code)
+        leave(SystemExit(error.exit_code))
+    leave(SystemExit(0))
 
 
 if __name__ == "__main__":

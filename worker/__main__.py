@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from portcall.adapters.logs import configure_logging
+from portcall.adapters.processes import leave
 from portcall.adapters.temporal import connect
 from portcall.errors import ConfigurationError, EngineUnavailableError, PortcallError
 from portcall.settings import Settings, load_settings
@@ -62,14 +63,15 @@ def _runtime(settings: Settings) -> Runtime:
 
 
 def main() -> None:
-    """Run the worker; the exit code is 2 where the settings do not allow it."""
+    """Run until told to stop; the exit code is 2 where the settings do not allow it."""
     try:
         settings = load_settings()
         configure_logging(settings.log_format)
         asyncio.run(run(settings))
     except PortcallError as error:
         sys.stderr.write(f"error: {error.message}\n")
-        sys.exit(error.exit_code)
+        leave(SystemExit(error.exit_code))
+    leave(SystemExit(0))
 
 
 if __name__ == "__main__":

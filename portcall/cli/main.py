@@ -91,7 +91,20 @@ def _portcall(
 
 
 def main() -> None:
-    """Run the command line; an error is one message and an exit code, never a stack trace."""
+    """Run the command line and end the process."""
+    try:
+        _run()
+    except SystemExit as ended:
+        if "temporalio.bridge" not in sys.modules:
+            raise
+        # Imported here: most commands never load what runs servers.
+        from portcall.adapters.processes import leave  # noqa: PLC0415
+
+        leave(ended)
+
+
+def _run() -> None:
+    """Run a command; an error is one message and an exit code, never a stack trace."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
