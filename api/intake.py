@@ -23,9 +23,9 @@ from portcall.policies import Ignore, Source
 from portcall.ports import Engine, Inbox, InboxEntry
 from portcall.sources.kind import Notification, Parsed, SourceKind
 
-PLACE_PATIENCE = 0.1
+PLACE_PATIENCE = 0.05
 """Seconds that an event waits for one of the places below."""
-ENGINE_PATIENCE = 0.25
+ENGINE_PATIENCE = 0.2
 """Seconds that Temporal has to take an event before the inbox does."""
 RPC_TIMEOUT = timedelta(seconds=1)
 CONCURRENT_STARTS = 16
