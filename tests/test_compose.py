@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
+from api.metrics import Metrics
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -146,3 +148,16 @@ def test_the_image_holds_locked_packages_and_an_ordinary_user() -> None:
     assert re.search(r"^USER (\d+):\1$", text, re.MULTILINE)
     assert text.endswith('ENTRYPOINT ["portcall"]\n')
     assert not re.search(r"^(ARG|ENV) .*(PROXY|INDEX|PASSWORD|TOKEN|KEY)", text, re.MULTILINE)
+
+
+def test_every_figure_of_the_api_is_documented_with_its_labels() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    rows = dict(re.findall(r"^\| `(portcall_\w+)` \| ([^|]*)\|", text, re.MULTILINE))
+    documented = {
+        name.removesuffix("_total"): re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", labels))
+        for name, labels in rows.items()
+    }
+    metrics = Metrics()
+    figures = (metrics.notifications, metrics.events, metrics.answer_seconds, metrics.inbox)
+    assert documented == {figure._name: list(figure._labelnames) for figure in figures}
+    assert {family.name for family in metrics.registry.collect()} == documented.keys()
