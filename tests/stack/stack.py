@@ -102,6 +102,7 @@ class Stack:
         }.items():
             answer = self.api.put(f"/api/v1/{kind}/{name}", json=spec)
             assert answer.status_code in {200, 201}, answer.text
+        time.sleep(1)  # until a policy is in force in every worker (docs/database.md)
 
     def push(self, source: str, tag: str) -> str | None:
         """Notify of a pushed tag; give the event's id where that was accepted."""
