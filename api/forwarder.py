@@ -8,6 +8,7 @@ import structlog
 
 from api.answers import AcceptedEvent
 from portcall.errors import InvalidInputError, UnavailableError
+from portcall.events import RegistryEvent
 from portcall.ports import Engine, Inbox, InboxEntry
 
 RPC_TIMEOUT = timedelta(seconds=10)
@@ -77,25 +78,20 @@ class Forwarder:
             for entry in queue:
                 while is_busy():  # noqa: ASYNC110  # it is one place among many that frees
                     await asyncio.sleep(SHORTEST_PAUSE / 4)
-                await self.forward(entry)
+                await self._forward(entry)
                 done.append(entry.id)
         finally:
             await self._inbox.remove(*done)
 
-    async def forward(self, entry: InboxEntry) -> list[AcceptedEvent]:
-        """Start all events of an entry; park one that Temporal refuses for good.
-
-        The entry itself is left to the caller.
-        """
-        accepted = []
+    async def _forward(self, entry: InboxEntry) -> None:
+        """Start the events of an entry; park those that Temporal refuses, to be replayed."""
         for event in entry.events:
             try:
-                started = await self._engine.start(event, timeout=RPC_TIMEOUT)
+                await self.start(event)
             except InvalidInputError as error:
-                refused = event.model_dump_json().encode()
-                await self._inbox.park(entry.source, error.message, refused, {}, None)
-                continue
-            accepted.append(
-                AcceptedEvent(id=event.id, duplicate=started.duplicate, state="started")
-            )
-        return accepted
+                await self._inbox.park(entry.source, error.message, b"", {}, None, events=[event])
+
+    async def start(self, event: RegistryEvent) -> AcceptedEvent:
+        """Start one event, however long Temporal takes; raise InvalidInputError if refused."""
+        started = await self._engine.start(event, timeout=RPC_TIMEOUT)
+        return AcceptedEvent(id=event.id, duplicate=started.duplicate, state="started")

@@ -1,6 +1,7 @@
 """Alive, ready, and figures: `/healthz`, `/readyz`, `/metrics`, all without a token."""
 
 import asyncio
+import math
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -60,7 +61,7 @@ async def metrics(services: TheServices) -> Response:
         async with asyncio.timeout(PATIENCE):
             counts = await services.inbox.counts()
     except (UnavailableError, TimeoutError):
-        counts = {}
+        counts = {}  # unknown is not empty: an alert must not clear for it
     for state in ("waiting", "parked"):
-        services.metrics.inbox.labels(state).set(counts.get(state, 0))
+        services.metrics.inbox.labels(state).set(counts.get(state, math.nan))
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

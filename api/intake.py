@@ -21,7 +21,7 @@ from portcall.errors import EngineUnavailableError, InvalidInputError, Notificat
 from portcall.events import RegistryEvent
 from portcall.policies import Ignore, Source
 from portcall.ports import Engine, Inbox, InboxEntry
-from portcall.sources.kind import Notification, Parsed, SourceKind
+from portcall.sources.kind import Notification, Parsed, Refusal, SourceKind
 
 PLACE_PATIENCE = 0.05
 """Seconds that an event waits for one of the places below."""
@@ -76,23 +76,34 @@ class Intake:
             return NotificationAnswer(events=[], parked=await self._park(error, notification))
         if strict and parsed.refusals:
             raise parsed.refusals[0].error
-        parked = None
-        for refusal in parsed.refusals:
-            parked = await self._park(refusal.error, replace(notification, body=refusal.raw))
-        return await self._accept_parsed(source, parsed, parked)
+        answer = await self._accept_parsed(source, parsed)
+        answer.parked = await self._park_refused(parsed.refusals, notification)
+        return answer
 
-    async def _accept_parsed(
-        self, source: Source, parsed: Parsed, parked: Parked | None
-    ) -> NotificationAnswer:
+    async def _park_refused(
+        self, refusals: Sequence[Refusal], notification: Notification
+    ) -> Parked | None:
+        """Park one event by itself, several with the whole notification: one write at most."""
+        if not refusals:
+            return None
+        if len(refusals) == 1:
+            alone = replace(notification, body=refusals[0].raw)
+            return await self._park(refusals[0].error, alone)
+        return await self._park(refusals[0].error, notification, more=len(refusals) - 1)
+
+    async def _accept_parsed(self, source: Source, parsed: Parsed) -> NotificationAnswer:
         wanted = [event for event in parsed.events if not is_ignored(source.ignore, event)]
         return NotificationAnswer(
             events=await self.accept(source.name, wanted),
-            parked=parked,
             ignored=len(parsed.events) - len(wanted),
         )
 
-    async def _park(self, error: NotificationError, notification: Notification) -> Parked:
+    async def _park(
+        self, error: NotificationError, notification: Notification, *, more: int = 0
+    ) -> Parked:
         reason = error.message
+        if more:
+            reason += f" ({more} more events are not understood)"
         entry = await self._inbox.park(
             notification.source,
             reason,
@@ -106,10 +117,11 @@ class Intake:
     async def replay(self, entry: InboxEntry) -> NotificationAnswer:
         """Take an inbox entry as if it had just arrived; the caller forgets it once that is done.
 
-        Raise NotificationError where it is still not understood.
+        Raise NotificationError where it is still not understood, InvalidInputError where
+        Temporal refuses it.
         """
         if entry.events:
-            return NotificationAnswer(events=await self._forwarder.forward(entry))
+            return NotificationAnswer(events=[await self._forwarder.start(e) for e in entry.events])
         source = await self._sources.get(entry.source)
         notification = Notification(
             source=entry.source,
@@ -121,7 +133,7 @@ class Intake:
         parsed = self._kinds[source.kind].parse(notification)
         if parsed.refusals:
             raise parsed.refusals[0].error
-        return await self._accept_parsed(source, parsed, None)
+        return await self._accept_parsed(source, parsed)
 
     async def accept(self, source: str, events: Sequence[RegistryEvent]) -> list[AcceptedEvent]:
         """Make every event durable; raise UnavailableError where neither place takes them."""

@@ -1,9 +1,9 @@
 """What the log answers: events and deliveries as summaries in lists, whole on their page."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from portcall.attempts import AttemptRecord, EventOutcome, Outcome
 from portcall.events import RegistryEvent, Value
@@ -72,6 +72,16 @@ TagText = Annotated[str, Field(min_length=1, max_length=500, pattern=r'^[^\x00-\
 """No quotation mark: no tag has one, and Temporal's search in SQLite breaks on it."""
 
 
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class Filter(BaseModel):
     """What both lists are searched by. `repository` and `target` may end in `*`.
 
@@ -94,5 +104,5 @@ class Filter(BaseModel):
         "matched", "unmatched",
     ] | None = None  # fmt: skip
     http_status: Annotated[int, Field(ge=100, le=599)] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None

@@ -121,11 +121,19 @@ class Inbox(Protocol):
         ...
 
     async def park(
-        self, source: str, reason: str, body: bytes, headers: Mapping[str, str], hint: str | None
+        self,
+        source: str,
+        reason: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        hint: str | None,
+        *,
+        events: Sequence[RegistryEvent] = (),
     ) -> int:
         """Keep a notification that was not understood; the same bytes twice are one entry.
 
-        Raise UnavailableError when full.
+        `events` are given where it was understood and Temporal refused them. Raise
+        UnavailableError when full.
         """
         ...
 

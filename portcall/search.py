@@ -17,6 +17,9 @@ from portcall.log import Filter
 EVENT_WORKFLOW = "RegistryEventWorkflow"
 DELIVERY_WORKFLOW = "DeliveryWorkflow"
 _OPEN = ("delivering", "retrying")
+_ENDED_FROM_OUTSIDE = (
+    "(Outcome IN ('delivering', 'retrying') AND ExecutionStatus IN ('Failed', 'TimedOut'))"
+)
 _EVENT_OUTCOMES = ("matched", "unmatched")
 
 
@@ -64,6 +67,8 @@ def _outcome(value: str) -> str:
         return f"Outcome = {quote(value)} AND ExecutionStatus = 'Running'"
     if value == "cancelled":
         return "ExecutionStatus IN ('Canceled', 'Terminated')"
+    if value == "exhausted":
+        return f"(Outcome = 'exhausted' OR {_ENDED_FROM_OUTSIDE})"
     return f"Outcome = {quote(value)}"
 
 
@@ -107,8 +112,11 @@ def ids_query(workflow_type: str, ids: Iterable[str]) -> str:
     return f"WorkflowType = {quote(workflow_type)} AND WorkflowId IN ({', '.join(map(quote, ids))})"
 
 
+def in_event_ids(event_ids: Iterable[str]) -> str:
+    """Give the condition that a workflow belongs to one of these events."""
+    return f"EventId IN ({', '.join(map(quote, sorted(event_ids)))})"
+
+
 def event_ids_query(workflow_type: str, event_ids: Iterable[str]) -> str:
     """Give the query for the workflows of some events."""
-    return (
-        f"WorkflowType = {quote(workflow_type)} AND EventId IN ({', '.join(map(quote, event_ids))})"
-    )
+    return f"WorkflowType = {quote(workflow_type)} AND {in_event_ids(event_ids)}"

@@ -145,10 +145,17 @@ class FakeInbox:
         return self._add(source=source, state="waiting", events=tuple(events), size=size)
 
     async def park(
-        self, source: str, reason: str, body: bytes, headers: Mapping[str, str], hint: str | None
+        self,
+        source: str,
+        reason: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        hint: str | None,
+        *,
+        events: Sequence[RegistryEvent] = (),
     ) -> int:
         self.switch.check_store()
-        key = derived_id([source, hint or "", body])
+        key = derived_id([source, hint or "", body, *(event.id for event in events)])
         known = self.entries.get(self.parked.get(key, 0))
         if known:
             self.entries[known.id] = replace(
@@ -157,7 +164,7 @@ class FakeInbox:
             return known.id
         self.parked[key] = self._add(
             source=source, state="parked", reason=reason, headers=dict(headers), body=body,
-            hint=hint, size=len(body),
+            hint=hint, size=len(body), events=tuple(events),
         )  # fmt: skip
         return self.parked[key]
 
@@ -210,6 +217,7 @@ class FakeEngine:
     """An `Engine` that remembers what it started; `available = False` takes Temporal away."""
 
     available: bool = True
+    refuses: bool = False
     events: dict[str, RegistryEvent] = field(default_factory=dict)
 
     async def start(
@@ -220,6 +228,8 @@ class FakeEngine:
     ) -> Started:
         if not self.available:
             raise EngineUnavailableError("Temporal does not answer.")
+        if self.refuses:
+            raise InvalidInputError("Temporal refuses this.")
         workflow_id = event_workflow_id(event.source, event.id)
         duplicate = workflow_id in self.events
         self.events.setdefault(workflow_id, event)

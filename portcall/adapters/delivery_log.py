@@ -16,14 +16,13 @@ from temporalio.client import WorkflowExecutionStatus as Status
 from portcall import ids
 from portcall.adapters.history import RunHistory
 from portcall.adapters.temporal import translated
-from portcall.adapters.temporal_pages import newest_first, place
+from portcall.adapters.temporal_pages import newest_first, newest_runs, place
 from portcall.attempts import Outcome
 from portcall.errors import ConflictError, NotFoundError
 from portcall.log import DeliveryDetail, DeliverySummary, Filter
-from portcall.search import DELIVERY_WORKFLOW, Cursor, ids_query, visibility_query
+from portcall.search import DELIVERY_WORKFLOW, Cursor, in_event_ids, visibility_query
 
 MOST_RUNS = 100
-IDS_IN_QUERY = 50
 _ENDED_BY_HAND = (Status.CANCELED, Status.TERMINATED)
 _OPEN_OUTCOMES = (Outcome.DELIVERING, Outcome.RETRYING)
 
@@ -109,33 +108,36 @@ class TemporalDeliveryLog:
             async for execution in stream:
                 batch.append(execution)
                 if len(batch) >= limit:
-                    page += await self._newest_runs(batch)
+                    page += await newest_runs(self._client, DELIVERY_WORKFLOW, batch)
                     batch = []
                 if len(page) > limit:
                     break
-            page += await self._newest_runs(batch)
+            page += await newest_runs(self._client, DELIVERY_WORKFLOW, batch)
         following = place(page[limit - 1]).encode() if len(page) > limit else None
         return [delivery_summary(run, self._ui) for run in page[:limit]], following
 
-    async def _newest_runs(self, found: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
-        """Keep those that are the newest run of their workflow id: a reset leaves older ones."""
+    async def newest_of_events(self, wanted: Filter, event_ids: set[str]) -> dict[str, Cursor]:
+        """Give where each event's newest delivery stands, by the event's workflow id."""
+        query = visibility_query(DELIVERY_WORKFLOW, wanted)
         newest: dict[str, Cursor] = {}
-        for start in range(0, len(found), IDS_IN_QUERY):
-            some = found[start : start + IDS_IN_QUERY]
-            query = ids_query(DELIVERY_WORKFLOW, {execution.id for execution in some})
-            async for run in self._client.list_workflows(query):
-                newest[run.id] = max(newest.get(run.id, place(run)), place(run))
-        return [run for run in found if place(run) >= newest.get(run.id, place(run))]
+        with translated():
+            within = f"{query} AND {in_event_ids(event_ids)}"
+            found = [run async for run in self._client.list_workflows(within)]
+            for run in await newest_runs(self._client, DELIVERY_WORKFLOW, found):
+                key = ids.parse_delivery_id(run.id)
+                if key:
+                    event = ids.event_workflow_id(key.source, key.event_id)
+                    newest[event] = max(newest.get(event, place(run)), place(run))
+        return newest
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail:
         """Give one delivery with the attempts of all its runs."""
         with translated():
             newest = await self._describe(delivery_id)
             runs = await self._runs(delivery_id, newest.run_id)
+        # A reset copies history: of one attempt found twice, the older run's record is kept.
         records = {
-            (record.run_id, record.number, record.started_at): record
-            for _, run in reversed(runs)
-            for record in run.attempts
+            (record.number, record.started_at): record for _, run in runs for record in run.attempts
         }
         attempts = tuple(sorted(records.values(), key=lambda record: record.started_at))
         summary = delivery_summary(newest, self._ui)

@@ -9,9 +9,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
 
 from portcall import ids
-from portcall.adapters.delivery_log import IDS_IN_QUERY, TemporalDeliveryLog, WebUi
+from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.adapters.temporal import translated
-from portcall.adapters.temporal_pages import newest_first, place
+from portcall.adapters.temporal_pages import IDS_IN_QUERY, newest_first, newest_runs, place
 from portcall.attempts import EventOutcome
 from portcall.errors import ConflictError, NotFoundError
 from portcall.log import EventDetail, EventSummary, Filter
@@ -54,23 +54,38 @@ class TemporalEventLog:
                 now=datetime.now(UTC),
                 guess=limit,
             )
+            batch: list[WorkflowExecution] = []
             async for execution in stream:
-                page.append(execution)
+                batch.append(execution)
+                if len(page) + len(batch) > limit:
+                    page += await newest_runs(self._client, EVENT_WORKFLOW, batch)
+                    batch = []
                 if len(page) > limit:
                     break
+            page += await newest_runs(self._client, EVENT_WORKFLOW, batch)
             following = place(page[limit - 1]).encode() if len(page) > limit else None
             return await self._summaries(page[:limit]), following
 
     async def _through_deliveries(
         self, wanted: Filter, *, cursor: str | None, limit: int
     ) -> tuple[Sequence[EventSummary], str | None]:
+        """Page over deliveries; an event stands where its newest delivery does, and only there."""
         found, following = await self._deliveries.deliveries(wanted, cursor=cursor, limit=limit)
-        order = dict.fromkeys(ids.event_workflow_id(d.source, d.event_id) for d in found)
+        if not found:
+            return [], None
+        newest = await self._deliveries.newest_of_events(wanted, {d.event_id for d in found})
+        order = []
+        for delivery in found:
+            event = ids.event_workflow_id(delivery.source, delivery.event_id)
+            if newest.get(event) == Cursor(delivery.started_at.astimezone(UTC), delivery.run_id):
+                order.append(event)
         if not order:
             return [], following
         with translated():
             query = ids_query(EVENT_WORKFLOW, order)
-            executions = {e.id: e async for e in self._client.list_workflows(query)}
+            runs = [e async for e in self._client.list_workflows(query)]
+            newest_run = await newest_runs(self._client, EVENT_WORKFLOW, runs)
+            executions = {e.id: e for e in newest_run}
             return await self._summaries(
                 [executions[i] for i in order if i in executions]
             ), following
@@ -132,8 +147,11 @@ class TemporalEventLog:
         parts = event_id.removeprefix("event:").split(":")
         if len(parts) == 2:
             return await self._describe(ids.event_workflow_id(*parts))
-        query = visibility_query(EVENT_WORKFLOW, Filter(event_id=event_id[:500]))
-        found = {e.id: e async for e in self._client.list_workflows(query)}
+        if ids.plain_id(event_id) != event_id:
+            raise NotFoundError(f"There is no event {event_id[:100]!r}.")
+        query = visibility_query(EVENT_WORKFLOW, Filter(event_id=event_id))
+        runs = [e async for e in self._client.list_workflows(query)]
+        found = {e.id: e for e in await newest_runs(self._client, EVENT_WORKFLOW, runs)}
         if len(found) > 1:
             names = ", ".join(sorted(id_.removeprefix("event:") for id_ in found))
             raise ConflictError(

@@ -57,7 +57,8 @@ class RunHistory:
 
     def _timer_started(self, event: HistoryEvent) -> None:
         self.is_waiting = True
-        if self.attempts:
+        # Later timers wait out an outage of ours, which is no part of the retry.
+        if self.attempts and self.attempts[-1].next_attempt_in is None:
             delay = event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
             self.attempts[-1] = self.attempts[-1].waiting(delay)
 

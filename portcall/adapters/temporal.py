@@ -54,6 +54,11 @@ def translated() -> Iterator[None]:
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower():
             raise NotFoundError("Temporal knows no such workflow.") from error
+        if "search attribute" in error.message.lower():
+            # A namespace without ours takes no event at all, until somebody mends it.
+            raise EngineUnavailableError(
+                f"Temporal's namespace is not prepared, `portcall init` does it: {error.message}"
+            ) from error
         if error.status is RPCStatusCode.INVALID_ARGUMENT:
             raise InvalidInputError(f"Temporal refuses this: {error.message}") from error
         raise EngineUnavailableError(f"Temporal: {error.message}") from error

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, WorkflowExecution
 
-from portcall.search import Cursor, timestamp
+from portcall.search import Cursor, ids_query, timestamp
 
 SMALLEST = timedelta(seconds=1)
 FIRST = timedelta(minutes=1)
 LARGEST = timedelta(days=3650)
+IDS_IN_QUERY = 50
 MOST = 1000
 """Workflows read for one window at most, unless they all started within one second."""
 
@@ -64,3 +65,15 @@ def _sorted(found: Sequence[WorkflowExecution], cursor: Cursor | None) -> list[W
 def place(execution: WorkflowExecution) -> Cursor:
     """Give where an execution stands in the order."""
     return Cursor(execution.start_time.astimezone(UTC), execution.run_id)
+
+
+async def newest_runs(
+    client: Client, workflow_type: str, found: Sequence[WorkflowExecution]
+) -> list[WorkflowExecution]:
+    """Keep those that are the newest run of their workflow id: a reset leaves older ones."""
+    newest: dict[str, Cursor] = {}
+    for start in range(0, len(found), IDS_IN_QUERY):
+        some = {execution.id for execution in found[start : start + IDS_IN_QUERY]}
+        async for run in client.list_workflows(ids_query(workflow_type, some)):
+            newest[run.id] = max(newest.get(run.id, place(run)), place(run))
+    return [run for run in found if place(run) >= newest.get(run.id, place(run))]

@@ -8,7 +8,7 @@ import pytest
 from api import intake
 from portcall.policies import BearerAuth, Source
 from portcall.sources.kind import BODY_LIMIT
-from tests.api.conftest import Backend
+from tests.api.conftest import TOKEN, Backend
 from tests.fixtures.portcall import push
 
 CREDENTIAL = {"Authorization": "Bearer planted-source-token"}
@@ -187,3 +187,60 @@ async def test_accepted_notifications_are_counted(
     await notify(sender)
     text = (await sender.get("/metrics")).text
     assert 'portcall_events_total{source="dist",state="started"} 1.0' in text
+
+
+async def test_many_wrong_events_are_parked_as_one_and_hold_up_no_good_one(
+    backend: Backend, sender: httpx.AsyncClient
+) -> None:
+    body = push()
+    body["events"] += [{"id": str(n), "action": "push", "target": 7} for n in range(900)]
+    answer = await sender.post("/notifications/dist", json=body)
+    assert answer.status_code == 202
+    assert [event["state"] for event in answer.json()["events"]] == ["started"]
+    entries = await backend.inbox.list()
+    assert len(entries) == 1
+    assert "899 more events" in entries[0].reason
+
+
+async def test_good_events_start_though_the_wrong_one_cannot_be_kept(
+    backend: Backend, sender: httpx.AsyncClient
+) -> None:
+    await notify(sender, number=9)
+    backend.inbox.switch.available = False
+    body = push()
+    body["events"].append({"id": "x", "action": "push", "target": 7})
+    answer = await sender.post("/notifications/dist", json=body)
+    assert answer.status_code == 503
+    assert len(backend.engine.events) == 2
+
+
+async def test_an_event_that_temporal_refused_is_parked_and_can_be_replayed(
+    backend: Backend, sender: httpx.AsyncClient
+) -> None:
+    backend.engine.available = False
+    await notify(sender)
+    backend.engine.available = True
+    backend.engine.refuses = True
+    forwarding = asyncio.create_task(backend.services().forwarder.run(lambda: False))
+    try:
+        async with asyncio.timeout(5):
+            while [entry.state for entry in await backend.inbox.list()] != ["parked"]:
+                await asyncio.sleep(0.01)
+    finally:
+        forwarding.cancel()
+    (entry,) = await backend.inbox.list()
+    replay = f"/api/v1/inbox/{entry.id}/replay"
+    sender.headers["Authorization"] = f"Bearer {TOKEN}"
+    assert (await sender.post(replay)).status_code == 422
+    assert len(await backend.inbox.list()) == 1
+    backend.engine.refuses = False
+    assert (await sender.post(replay)).json()["events"][0]["state"] == "started"
+    assert await backend.inbox.list() == []
+
+
+async def test_metrics_do_not_call_an_unknown_inbox_empty(
+    backend: Backend, sender: httpx.AsyncClient
+) -> None:
+    backend.inbox.switch.available = False
+    text = (await sender.get("/metrics")).text
+    assert 'portcall_inbox_entries{state="waiting"} NaN' in text

@@ -1,12 +1,25 @@
+import asyncio
 import itertools
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import (
+    RegisterNamespaceRequest,
+    ResetWorkflowExecutionRequest,
+)
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from portcall.adapters.devserver import DevServer
-from tests.fixtures.portcall import Portcall, StartPortcall, push
+from portcall.adapters.temporal import TemporalEngine
+from portcall.errors import EngineUnavailableError
+from tests.fixtures.portcall import QUICK, Portcall, StartPortcall, a_namespace, push
 from tests.fixtures.receiver import Answer, Receiver
 from tests.fixtures.registry import StartRegistry
+from tests.workflows.scripted import an_event
 
 NUMBERS = itertools.count(1000)
 
@@ -211,6 +224,7 @@ async def test_unknown_filters_and_foreign_cursors_are_refused(portcall: Portcal
         {"limit": 0},
         {"outcome": "lost"},
         {"tag": '"'},
+        {"since": "0001-01-01T00:00:00+14:00"},
         {"repository": "a\0"},
     ):
         answer = await portcall.api.get("/api/v1/deliveries", params=params)
@@ -218,7 +232,10 @@ async def test_unknown_filters_and_foreign_cursors_are_refused(portcall: Portcal
         assert answer.json()["errors"][0]["field"] == next(iter(params))
 
 
-@pytest.mark.parametrize("path", ["deliveries/nothing", "deliveries/delivery:a:b:c:d", "events/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["deliveries/nothing", "deliveries/delivery:a:b:c:d", "events/x", "events/%01", "events/a%20b"],
+)
 async def test_what_is_not_there_is_not_found(portcall: Portcall, path: str) -> None:
     assert (await portcall.api.get(f"/api/v1/{path}")).status_code == 404
 
@@ -263,3 +280,87 @@ async def test_the_real_registrys_push_is_delivered_on_postgresql(
     )
     assert [(item["digest"], item["tags"]) for item in page["items"]] == [(digest, ["v1"])]
     assert len(receiver.requests) == 1
+
+
+async def test_events_sought_through_deliveries_are_listed_once(
+    portcall: Portcall, receiver: Receiver
+) -> None:
+    await portcall.configure(receiver.url())
+    for name in ("two", "three"):
+        await portcall.put("targets", name=name, url=receiver.url())
+    targets = ["ci", "two", "three"]
+    await portcall.put("policies", name="all", targets=targets, match={}, retry=QUICK)
+    await asyncio.sleep(1)
+    ids = [await notify(portcall, repository="team/thrice") for _ in range(4)]
+    wanted: dict[str, Any] = {"repository": "team/thrice", "outcome": "delivered"}
+    page = await portcall.until(
+        "/api/v1/deliveries", lambda page: len(page["items"]) == 12, **wanted
+    )
+    again = page["items"][-1]["id"]
+    assert (await portcall.api.post(f"/api/v1/deliveries/{again}/redeliver")).status_code == 202
+    await portcall.until(
+        f"/api/v1/deliveries/{again}", lambda d: len(d["runs"]) == 2 and d["closed_at"]
+    )
+    await portcall.until(
+        "/api/v1/deliveries", lambda page: page["items"][0]["id"] == again, **wanted
+    )
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await portcall.api.get("/api/v1/events", params={**wanted, "limit": 2, **cursor})
+        seen += [item["id"] for item in answer.json()["items"]]
+        if answer.json()["next_cursor"] is None:
+            break
+        cursor = {"cursor": answer.json()["next_cursor"]}
+    assert sorted(seen) == sorted(ids)
+
+
+async def test_an_event_that_was_reset_is_listed_once(
+    portcall: Portcall, receiver: Receiver, temporal: DevServer
+) -> None:
+    await portcall.configure(receiver.url())
+    event_id = await notify(portcall, repository="team/reset")
+    await delivery_of(portcall, event_id, "delivered")
+    client = await Client.connect(temporal.address, namespace=portcall.namespace)
+    handle = client.get_workflow_handle(f"event:dist:{event_id}")
+    await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=portcall.namespace,
+            workflow_execution=WorkflowExecution(
+                workflow_id=handle.id, run_id=(await handle.describe()).run_id
+            ),
+            reason="a test",
+            workflow_task_finish_event_id=4,
+            request_id=event_id,
+        )
+    )
+    newest = (await handle.describe()).run_id
+    page = await portcall.until(
+        "/api/v1/events",
+        lambda page: [item["run_id"] for item in page["items"]] == [newest],
+        repository="team/reset",
+    )
+    assert page["items"][0]["deliveries"] == 1
+    assert (await portcall.api.get(f"/api/v1/events/{event_id}")).json()["run_id"] == newest
+    assert len(receiver.requests) == 1
+
+
+async def test_a_namespace_that_was_not_prepared_makes_events_wait(temporal: DevServer) -> None:
+    client = await Client.connect(temporal.address)
+    name = a_namespace()
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(
+            namespace=name, workflow_execution_retention_period=Duration(seconds=86400)
+        )
+    )
+    bare = await Client.connect(
+        temporal.address, namespace=name, data_converter=pydantic_data_converter
+    )
+    event = an_event()
+    async with asyncio.timeout(30):
+        while True:
+            with pytest.raises(EngineUnavailableError) as away:
+                await TemporalEngine(bare).start(event, timeout=timedelta(seconds=5))
+            if "portcall init" in str(away.value):
+                return
+            await asyncio.sleep(0.5)

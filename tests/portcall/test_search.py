@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from portcall.errors import InvalidInputError
 from portcall.log import Filter
@@ -41,7 +42,14 @@ def test_an_empty_filter_asks_for_every_workflow_of_the_type() -> None:
         ({"repository": "prod/*"}, "Repository STARTS_WITH 'prod/'"),
         ({"target": "ci*"}, "Target STARTS_WITH 'ci'"),
         ({"http_status": 503}, "HttpStatus = 503"),
-        ({"outcome": "exhausted"}, "Outcome = 'exhausted'"),
+        ({"outcome": "rejected"}, "Outcome = 'rejected'"),
+        (
+            {"outcome": "exhausted"},
+            (
+                "(Outcome = 'exhausted' OR (Outcome IN ('delivering', 'retrying')"
+                " AND ExecutionStatus IN ('Failed', 'TimedOut')))"
+            ),
+        ),
         ({"outcome": "retrying"}, "Outcome = 'retrying' AND ExecutionStatus = 'Running'"),
         ({"outcome": "cancelled"}, "ExecutionStatus IN ('Canceled', 'Terminated')"),
         ({"since": NOON}, "StartTime >= '2026-01-02T12:00:00Z'"),
@@ -103,3 +111,9 @@ def test_a_foreign_cursor_is_refused_by_its_field() -> None:
     with pytest.raises(InvalidInputError) as refused:
         Cursor.decode("bm90IG91cnM")
     assert refused.value.problem["errors"][0]["field"] == "cursor"
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00", "soon"])
+def test_a_time_that_is_none_or_has_no_zone_is_refused(when: str) -> None:
+    with pytest.raises(ValidationError):
+        Filter.model_validate({"since": when})

@@ -62,7 +62,14 @@ class SqlInbox:
             raise StoreUnavailableError("The inbox was not written to in time.") from None
 
     async def park(
-        self, source: str, reason: str, body: bytes, headers: Mapping[str, str], hint: str | None
+        self,
+        source: str,
+        reason: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        hint: str | None,
+        *,
+        events: Sequence[RegistryEvent] = (),
     ) -> int:
         """Keep a notification that was not understood; the same bytes twice are one entry."""
         row = _row(
@@ -72,8 +79,9 @@ class SqlInbox:
             headers=dict(headers),
             body=body,
             hint=None if hint is None else _storable(hint),
+            events=_EVENTS.dump_json(tuple(events)).decode(),
             size=len(body),
-            fingerprint=derived_id([source, hint or "", body]),
+            fingerprint=derived_id([source, hint or "", body, *(event.id for event in events)]),
         )
         try:
             return await self._park(row)
