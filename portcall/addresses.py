@@ -87,11 +87,6 @@ def refusal(address: Address, allowed_networks: Sequence[Network] = ()) -> str |
     return None
 
 
-def is_allowed(address: Address, allowed_networks: Sequence[Network] = ()) -> bool:
-    """Whether deliveries may go to this address."""
-    return refusal(address, allowed_networks) is None
-
-
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:\d{1,5})?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)

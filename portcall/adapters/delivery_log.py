@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote as url_quote
 
@@ -16,7 +15,7 @@ from temporalio.client import WorkflowExecutionStatus as Status
 from portcall import ids
 from portcall.adapters.history import RunHistory
 from portcall.adapters.temporal import translated
-from portcall.adapters.temporal_pages import newest_first, newest_runs, place
+from portcall.adapters.temporal_pages import newest_runs, page_of_newest_runs, place
 from portcall.attempts import Outcome
 from portcall.errors import ConflictError, NotFoundError
 from portcall.log import DeliveryDetail, DeliverySummary, Filter
@@ -94,27 +93,11 @@ class TemporalDeliveryLog:
         self, wanted: Filter, *, cursor: str | None, limit: int
     ) -> tuple[Sequence[DeliverySummary], str | None]:
         """Give a page of deliveries, newest first, each as its newest run stands."""
-        query = visibility_query(DELIVERY_WORKFLOW, wanted)
-        page: list[WorkflowExecution] = []
         with translated():
-            stream = newest_first(
-                self._client,
-                query,
-                cursor=Cursor.decode(cursor) if cursor else None,
-                now=datetime.now(UTC),
-                guess=limit,
+            page, following = await page_of_newest_runs(
+                self._client, DELIVERY_WORKFLOW, wanted, cursor=cursor, limit=limit
             )
-            batch: list[WorkflowExecution] = []
-            async for execution in stream:
-                batch.append(execution)
-                if len(batch) >= limit:
-                    page += await newest_runs(self._client, DELIVERY_WORKFLOW, batch)
-                    batch = []
-                if len(page) > limit:
-                    break
-            page += await newest_runs(self._client, DELIVERY_WORKFLOW, batch)
-        following = place(page[limit - 1]).encode() if len(page) > limit else None
-        return [delivery_summary(run, self._ui) for run in page[:limit]], following
+        return [delivery_summary(run, self._ui) for run in page], following
 
     async def newest_of_events(self, wanted: Filter, event_ids: set[str]) -> dict[str, Cursor]:
         """Give where each event's newest delivery stands, by the event's workflow id."""

@@ -1,7 +1,7 @@
 """The log of events on Temporal: lists from visibility, one from its workflow's history."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowExecution
 from portcall import ids
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.adapters.temporal import translated
-from portcall.adapters.temporal_pages import IDS_IN_QUERY, newest_first, newest_runs, place
+from portcall.adapters.temporal_pages import IDS_IN_QUERY, newest_runs, page_of_newest_runs
 from portcall.attempts import EventOutcome
 from portcall.errors import ConflictError, NotFoundError
 from portcall.log import EventDetail, EventSummary, Filter
@@ -26,8 +26,6 @@ from portcall.search import (
     visibility_query,
 )
 from workflows.registry_event import RegistryEventInput
-
-MATCH = "match_policies"
 
 
 class TemporalEventLog:
@@ -45,26 +43,11 @@ class TemporalEventLog:
         """Give a page of events, newest first."""
         if not is_for_events(wanted):
             return await self._through_deliveries(wanted, cursor=cursor, limit=limit)
-        page: list[WorkflowExecution] = []
         with translated():
-            stream = newest_first(
-                self._client,
-                visibility_query(EVENT_WORKFLOW, wanted),
-                cursor=Cursor.decode(cursor) if cursor else None,
-                now=datetime.now(UTC),
-                guess=limit,
+            page, following = await page_of_newest_runs(
+                self._client, EVENT_WORKFLOW, wanted, cursor=cursor, limit=limit
             )
-            batch: list[WorkflowExecution] = []
-            async for execution in stream:
-                batch.append(execution)
-                if len(page) + len(batch) > limit:
-                    page += await newest_runs(self._client, EVENT_WORKFLOW, batch)
-                    batch = []
-                if len(page) > limit:
-                    break
-            page += await newest_runs(self._client, EVENT_WORKFLOW, batch)
-            following = place(page[limit - 1]).encode() if len(page) > limit else None
-            return await self._summaries(page[:limit]), following
+            return await self._summaries(page), following
 
     async def _through_deliveries(
         self, wanted: Filter, *, cursor: str | None, limit: int

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, WorkflowExecution
 
-from portcall.search import Cursor, ids_query, timestamp
+from portcall.log import Filter
+from portcall.search import Cursor, ids_query, timestamp, visibility_query
 
 SMALLEST = timedelta(seconds=1)
 FIRST = timedelta(minutes=1)
@@ -18,6 +19,31 @@ LARGEST = timedelta(days=3650)
 IDS_IN_QUERY = 50
 MOST = 1000
 """Workflows read for one window at most, unless they all started within one second."""
+
+
+async def page_of_newest_runs(
+    client: Client, workflow_type: str, wanted: Filter, *, cursor: str | None, limit: int
+) -> tuple[list[WorkflowExecution], str | None]:
+    """Give a page, newest first, each workflow once as its newest run, and where it goes on."""
+    stream = newest_first(
+        client,
+        visibility_query(workflow_type, wanted),
+        cursor=Cursor.decode(cursor) if cursor else None,
+        now=datetime.now(UTC),
+        guess=limit,
+    )
+    page: list[WorkflowExecution] = []
+    batch: list[WorkflowExecution] = []
+    async for execution in stream:
+        batch.append(execution)
+        if len(page) + len(batch) > limit:
+            page += await newest_runs(client, workflow_type, batch)
+            batch = []
+        if len(page) > limit:
+            break
+    page += await newest_runs(client, workflow_type, batch)
+    following = place(page[limit - 1]).encode() if len(page) > limit else None
+    return page[:limit], following
 
 
 async def newest_first(
