@@ -128,6 +128,7 @@ class Intake:
             body=entry.body,
             headers=entry.headers,
             hint=entry.hint,
+            mapping=source.mapping,
             received_at=entry.received_at,
         )
         parsed = self._kinds[source.kind].parse(notification)

@@ -55,6 +55,7 @@ async def receive(
             body=await read_body(request, services.kinds[configured.kind].body_limit),
             headers=public_headers(headers, configured.auth),
             hint=hint,
+            mapping=configured.mapping,
             received_at=datetime.now(UTC),
         )
         try:

@@ -20,9 +20,9 @@ from api.preconditions import ETAG, IfMatch, IfNoneMatch, etag, wanted_version
 from api.problems import invalid, problems
 from api.services import Services, TheServices
 from portcall.errors import ConflictError, NotFoundError
-from portcall.policies import Name
 from portcall.ports import Collection, SpecT, Stored
 from portcall.secrets import merge_masked
+from portcall.spec import Name
 
 FieldErrors = Sequence[Mapping[str, str]]
 

@@ -107,13 +107,22 @@ class Quota(Value):
     limit: int | None = None
 
 
+class Verification(Value):
+    """What the registry says of the event's claim; `pending` until it was asked."""
+
+    state: Literal["pending", "verified", "unverified"]
+    reason: str | None = None
+
+
 class RegistryEvent(Value):
     """One normalised fact from a registry.
 
     `id` is derived from the event's own identity, so a sender's repeat has the same one.
     `type` is a normalised name (`artifact.pushed`) or `<kind>.<its own name>` where nobody
     foresaw it; `native_type` is the registry's word. `repository` is the full name without
-    host; `digest` is `algorithm:hex`. `size` is bytes of the manifest itself.
+    host; `digest` is `algorithm:hex`. `platforms` are `os/architecture[/variant]`, of an index
+    those of its images. `size` is bytes of the manifest itself. `verification` is None where
+    nobody was to be asked.
     """
 
     id: str
@@ -129,6 +138,8 @@ class RegistryEvent(Value):
     tags: tuple[str, ...] = ()
     digest: str | None = None
     media_type: str | None = None
+    artifact_type: str | None = None
+    platforms: tuple[str, ...] = ()
     size: int | None = None
     visibility: Literal["public", "private"] | None = None
     actor: str | None = None
@@ -138,6 +149,7 @@ class RegistryEvent(Value):
     replication: Replication | None = None
     retention: Retention | None = None
     quota: Quota | None = None
+    verification: Verification | None = None
     attributes: dict[str, Any] = {}
     raw: RawOriginal | None = None
 

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from portcall.conditions import TextCondition
+from portcall.conditions.text import TextCondition
 from portcall.events import RegistryEvent, Value
 from portcall.policies import Policy, RetryPolicy
 from portcall.ports import PolicySnapshot

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from portcall.attempts import Headers
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth
 from portcall.formats.format import Message
-from portcall.policies import BasicAuth, BearerAuth, HeaderAuth, Target
+from portcall.policies import Target
 from portcall.ports import OutgoingRequest
 from portcall.signing import signature_headers
 

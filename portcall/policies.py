@@ -6,104 +6,28 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 
-from portcall.conditions import TextCondition
+from portcall.auth import BasicAuth, NoAuth, SourceAuth, TargetAuth
+from portcall.conditions.block import Conditions, Match
 from portcall.durations import Duration
+from portcall.mapping import FieldMapping
 from portcall.signing import check_secret
-
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,48}[a-z0-9])?$", max_length=50),
-    Field(description="lower-case letters, digits, `.`, `_`, `-`; at most 50 characters"),
-]
-EventTypePattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.*-]+$", max_length=100)]
-Secret = Annotated[
-    SecretStr,
-    Field(min_length=1, max_length=4096),
-    WithJsonSchema({"type": "string", "description": "masked"}, mode="serialization"),
-]
-
-
-class Spec(BaseModel):
-    """A part of something that users write: frozen, and closed against typing errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _header_name(value: str) -> str:
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", value):
-        raise ValueError("not an HTTP header name (RFC 9110, section 5.1)")
-    return value
-
-
-def _header_value(value: str) -> str:
-    if re.search(r"[^\t\x20-\x7e\x80-\xff]", value) or value != value.strip():
-        raise ValueError("not an HTTP header value (RFC 9110, section 5.5)")
-    return value
-
-
-def _sendable(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if text != text.strip() or re.search(r"[\x00-\x1f\x7f]", text):
-        raise ValueError("holds a line break, a control character or a space at its end")
-    return value
-
-
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_header_value)]
-HeaderSecret = Annotated[Secret, AfterValidator(_sendable)]
-
-
-class NoAuth(Spec):
-    """Anybody who knows the URL."""
-
-    type: Literal["none"] = "none"
-
-
-class BearerAuth(Spec):
-    """`Authorization: Bearer <token>` (RFC 6750)."""
-
-    type: Literal["bearer"] = "bearer"
-    token: HeaderSecret
-
-
-class BasicAuth(Spec):
-    """`Authorization: Basic <base64>` (RFC 7617)."""
-
-    type: Literal["basic"] = "basic"
-    username: Annotated[str, Field(min_length=1, max_length=255)]
-    password: Secret
-
-
-class HeaderAuth(Spec):
-    """A header of the user's choice with a secret value."""
-
-    type: Literal["header"] = "header"
-    name: HeaderName
-    value: HeaderSecret
-
-
-class QueryAuth(Spec):
-    """A query parameter, for senders that can set nothing but a URL."""
-
-    type: Literal["query"] = "query"
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "key"
-    value: Secret
-
-
-SourceAuth = Annotated[
-    NoAuth | BearerAuth | BasicAuth | HeaderAuth | QueryAuth, Field(discriminator="type")
-]
-TargetAuth = Annotated[NoAuth | BearerAuth | BasicAuth | HeaderAuth, Field(discriminator="type")]
+from portcall.spec import (
+    Description,
+    EventTypePattern,
+    HeaderName,
+    HeaderValue,
+    HttpUrl,
+    Name,
+    Secret,
+    Spec,
+)
 
 
 class Ignore(Spec):
@@ -113,16 +37,31 @@ class Ignore(Spec):
     media_types: list[Annotated[str, StringConstraints(max_length=255)]] = []
 
 
+class RegistryAccess(Spec):
+    """How to ask the registry itself (OCI distribution spec): its URL and, if need be, who asks."""
+
+    url: HttpUrl
+    auth: Annotated[NoAuth | BasicAuth, Field(discriminator="type")] = NoAuth()
+    skip_cert_verify: bool = False
+
+
 class Source(Spec):
-    """A registry that sends to `POST /notifications/{name}`."""
+    """A registry that sends to `POST /notifications/{name}`.
+
+    `mapping` belongs to the kinds `custom` and `cloudevents`. With `verify` the registry is
+    asked about every event before anything is delivered.
+    """
 
     name: Name
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")]
-    description: Annotated[str, Field(max_length=500)] = ""
+    description: Description = ""
     enabled: bool = True
     auth: SourceAuth
     strict: bool = False
     ignore: Ignore = Ignore()
+    mapping: FieldMapping | None = None
+    verify: RegistryAccess | None = None
+    managed_by: Name | None = None
 
 
 def _signing_secret(value: SecretStr) -> SecretStr:
@@ -134,13 +73,18 @@ def _signing_secret(value: SecretStr) -> SecretStr:
 SigningSecret = Annotated[Secret, AfterValidator(_signing_secret)]
 
 
+WhileDisabled = Literal["skip", "hold"]
+"""What becomes of events while it is disabled: skipped, or delivered once it is enabled again."""
+
+
 class Target(Spec):
     """A webhook endpoint. `secrets` sign every request (Standard Webhooks)."""
 
     name: Name
     url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
-    description: Annotated[str, Field(max_length=500)] = ""
+    description: Description = ""
     enabled: bool = True
+    while_disabled: WhileDisabled = "skip"
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = {}
     auth: TargetAuth = NoAuth()
     secrets: Annotated[list[SigningSecret], Field(max_length=5)] = []
@@ -148,17 +92,7 @@ class Target(Spec):
         seconds=15
     )
     skip_cert_verify: bool = False
-
-
-class Match(Spec):
-    """All conditions given must hold; one that is absent holds for every event."""
-
-    event_types: Annotated[list[EventTypePattern], Field(min_length=1, max_length=100)] | None = (
-        None
-    )
-    sources: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = None
-    repository: TextCondition | None = None
-    tag: TextCondition | None = None
+    managed_by: Name | None = None
 
 
 _RETRY_ON = re.compile(r"network|timeout|[1-5][0-9][0-9]|[345]xx")
@@ -212,12 +146,15 @@ class Policy(Spec):
     """Which events go to which targets, in which format, with which retry."""
 
     name: Name
-    description: Annotated[str, Field(max_length=500)] = ""
+    description: Description = ""
     enabled: bool = True
+    while_disabled: WhileDisabled = "skip"
     match: Match = Match()
+    exclude: Annotated[list[Conditions], Field(max_length=50)] = []
     targets: Annotated[list[Name], Field(min_length=1, max_length=50)]
     format: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] = "default"
     retry: RetryPolicy = RetryPolicy()
+    managed_by: Name | None = None
 
     @model_validator(mode="after")
     def _no_target_twice(self) -> Self:

@@ -5,20 +5,10 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from portcall.conditions import TextCondition
-from portcall.policies import (
-    BasicAuth,
-    BearerAuth,
-    HeaderAuth,
-    Ignore,
-    Match,
-    NoAuth,
-    Policy,
-    QueryAuth,
-    RetryPolicy,
-    Source,
-    Target,
-)
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, QueryAuth
+from portcall.conditions.block import Match
+from portcall.conditions.text import TextCondition
+from portcall.policies import Ignore, Policy, RetryPolicy, Source, Target
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,48}[a-z0-9])?", fullmatch=True)
 words = st.from_regex(r"[a-z0-9_-]{1,50}", fullmatch=True)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from portcall.conditions import TextCondition
+from portcall.conditions.block import Match
+from portcall.conditions.text import TextCondition
 from portcall.events import RegistryEvent
-from portcall.policies import Match, Policy
+from portcall.policies import Policy
 
 NAMES = ("a", "b", "ab")
 TYPES = ("artifact.pushed", "artifact.pulled", "scan.completed", "harbor.scan.odd")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from portcall.cli.client import understood
-from portcall.policies import Policy, Source, Spec, Target
+from portcall.policies import Policy, Source, Target
+from portcall.spec import Spec
 
 
 @dataclass(frozen=True)

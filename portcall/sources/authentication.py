@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Mapping
 
-from portcall.policies import BasicAuth, BearerAuth, HeaderAuth, NoAuth, SourceAuth
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, QueryAuth, SourceAuth
 
 _CREDENTIAL_HEADER = re.compile(r"auth|cookie|token|secret|signature|api-?key|passw|credential")
 
@@ -27,9 +27,11 @@ def is_authentic(auth: SourceAuth, headers: Mapping[str, str], query: Mapping[st
         case HeaderAuth():
             expected = _stored(auth.value.get_secret_value())
             return _is_same(expected, _sent(headers.get(auth.name.lower(), "")))
-        case _:
+        case QueryAuth():
             expected = _stored(auth.value.get_secret_value())
             return _is_same(expected, _stored(query.get(auth.name, "")))
+        case _:
+            return False
 
 
 def public_headers(headers: Mapping[str, str], auth: SourceAuth) -> dict[str, str]:

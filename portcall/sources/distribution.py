@@ -17,7 +17,7 @@ from portcall.sources.fields import (
     read_object,
     tags_and_digest,
 )
-from portcall.sources.kind import BODY_LIMIT, Notification, Parsed
+from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed
 
 _PLACE = re.compile(r"/(blobs|manifests)/[^/]*$")
 _MANIFEST_TYPE = re.compile(r"[.](manifest|index)[.]")
@@ -29,6 +29,8 @@ class Distribution:
 
     kind = "distribution"
     body_limit = BODY_LIMIT
+    signature = None
+    mapping_use: MappingUse = "none"
 
     def parse(self, notification: Notification) -> Parsed:
         """Give one event for each of the envelope; an empty envelope says nothing."""
@@ -47,6 +49,7 @@ def _read(notification: Notification, item: Part, raw: bytes) -> RegistryEvent:
     repository = target.required_name("repository")
     event_type = _type(native_type, target)
     tags, digest = tags_and_digest([target.name("tag")], target.digest("digest"))
+    references = [_reference(part) for part in target.parts("references")[:_REFERENCES_LIMIT]]
     return RegistryEvent(
         id=plain_id(item.required_name("id")),
         source=notification.source,
@@ -61,6 +64,8 @@ def _read(notification: Notification, item: Part, raw: bytes) -> RegistryEvent:
         tags=tags,
         digest=digest,
         media_type=target.text("mediaType"),
+        artifact_type=target.text("artifactType"),
+        platforms=_platforms(references),
         size=target.integer("size") or None,
         actor=actor.text("name"),
         url=target.text("url", 2048),
@@ -71,11 +76,10 @@ def _read(notification: Notification, item: Part, raw: bytes) -> RegistryEvent:
             user_agent=request.text("useragent"),
             user_type=actor.text("user_type"),
             from_repository=target.text("fromRepository"),
-            artifact_type=target.text("artifactType"),
             instance_id=item.part("source").text("instanceID"),
             # A blob deleted by digest looks the same.
             certainty="low" if event_type == "artifact.deleted" else None,
-            references=[_reference(part) for part in _references(target)] or None,
+            references=references or None,
         ),
         raw=RawOriginal.of(raw, notification.headers.get("content-type", "application/json")),
     )
@@ -106,8 +110,9 @@ def _subject(target: Part) -> str:
     return "artifact" if media_type is None or _MANIFEST_TYPE.search(media_type) else "blob"
 
 
-def _references(target: Part) -> list[Part]:
-    return target.parts("references")[:_REFERENCES_LIMIT]
+def _platforms(references: list[dict[str, str]]) -> tuple[str, ...]:
+    found = dict.fromkeys(text for child in references if (text := child.get("platform")))
+    return tuple(found)
 
 
 def _reference(part: Part) -> dict[str, str]:

@@ -25,7 +25,7 @@ from portcall.sources.harbor_details import (
     read_subject,
 )
 from portcall.sources.harbor_names import NATIVE_TYPES, NEED_A_REPOSITORY, PING
-from portcall.sources.kind import BODY_LIMIT, Notification, Parsed
+from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed
 
 _NEED_A_PART = {"replication.changed": "replication", "retention.finished": "retention"}
 
@@ -35,6 +35,8 @@ class Harbor:
 
     kind = "harbor"
     body_limit = BODY_LIMIT
+    signature = None
+    mapping_use: MappingUse = "none"
 
     def parse(self, notification: Notification) -> Parsed:
         """Give the one event; Harbor 1's `testEndpoint` gives none."""

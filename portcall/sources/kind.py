@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from portcall.errors import NotificationError
 from portcall.events import RegistryEvent
+from portcall.mapping import FieldMapping
 
 BODY_LIMIT = 4 * 1024 * 1024
 
@@ -16,13 +17,14 @@ class Notification:
     """One authenticated HTTP request of a source.
 
     `headers` have lower-case names, credentials removed. `hint` is the path part behind the
-    source's name, for senders whose body does not name the event.
+    source's name, for senders whose body does not name the event. `mapping` is the source's.
     """
 
     source: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     hint: str | None = None
+    mapping: FieldMapping | None = None
     received_at: datetime = field(kw_only=True)
 
 
@@ -36,10 +38,31 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a notification said. A test ping gives neither events nor refusals."""
+    """What a notification said. A test ping gives neither events nor refusals.
+
+    `reply` is what a sender that asks for consent wants to read: it is answered 200 with it.
+    """
 
     events: tuple[RegistryEvent, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    reply: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Where a kind's senders put their HMAC of the raw body, and how they write it.
+
+    `compact_json`: the body is also tried as JSON without blanks, which is what some sign.
+    """
+
+    header: str
+    algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    compact_json: bool = False
+
+
+MappingUse = Literal["none", "optional", "required"]
 
 
 class SourceKind(Protocol):
@@ -53,6 +76,16 @@ class SourceKind(Protocol):
     @property
     def body_limit(self) -> int:
         """Bytes of a request body at most."""
+        ...
+
+    @property
+    def signature(self) -> Signature | None:
+        """How senders sign, where they do; then a source's `auth` may be `{type: hmac}`."""
+        ...
+
+    @property
+    def mapping_use(self) -> MappingUse:
+        """Whether a source of this kind takes a `mapping`."""
         ...
 
     def parse(self, notification: Notification) -> Parsed:

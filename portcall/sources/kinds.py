@@ -1,11 +1,12 @@
 """Knows every kind of source: the built-in ones, and those that other packages bring."""
 
 import re
+from typing import get_args
 
 from portcall.plugins import load_plugins
 from portcall.sources.distribution import Distribution
 from portcall.sources.harbor import Harbor
-from portcall.sources.kind import SourceKind
+from portcall.sources.kind import MappingUse, Signature, SourceKind
 from portcall.sources.proposal import Proposal
 
 GROUP = "portcall.sources"
@@ -20,4 +21,6 @@ def load_kinds() -> dict[str, SourceKind]:
 
 def _is_usable(known: SourceKind) -> bool:
     named = re.fullmatch(r"[a-z0-9_-]{1,50}", known.kind)
-    return bool(named and known.body_limit > 0 and callable(known.parse))
+    signs = known.signature is None or isinstance(known.signature, Signature)
+    takes = known.mapping_use in get_args(MappingUse)
+    return bool(named and known.body_limit > 0 and signs and takes and callable(known.parse))

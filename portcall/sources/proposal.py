@@ -17,7 +17,7 @@ from portcall.sources.fields import (
 )
 from portcall.sources.harbor_details import read_visibility
 from portcall.sources.harbor_names import NATIVE_TYPES, NEED_A_REPOSITORY, PING
-from portcall.sources.kind import BODY_LIMIT, Notification, Parsed
+from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed
 
 
 class Proposal:
@@ -25,6 +25,8 @@ class Proposal:
 
     kind = "proposal"
     body_limit = BODY_LIMIT
+    signature = None
+    mapping_use: MappingUse = "none"
 
     def parse(self, notification: Notification) -> Parsed:
         """Give one event for each of the message."""

@@ -31,10 +31,11 @@ from portcall.attempts import (
     ErrorType,
     Timings,
 )
+from portcall.auth import BearerAuth
 from portcall.events import RegistryEvent
 from portcall.formats.known import load_formats
 from portcall.ids import DeliveryKey, webhook_id
-from portcall.policies import BearerAuth, Target
+from portcall.policies import Target
 from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
 from tests.fakes import FakeStore
 

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from api import intake
-from portcall.policies import BearerAuth, Source
+from portcall.auth import BearerAuth
+from portcall.policies import Source
 from portcall.sources.kind import BODY_LIMIT
 from tests.api.conftest import TOKEN, Backend
 from tests.fixtures.portcall import push

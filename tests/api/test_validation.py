@@ -23,7 +23,7 @@ async def errors(api, noun, spec):
         (
             {"auth": {"type": "x"}},
             "auth.type",
-            "one of: 'none', 'bearer', 'basic', 'header', 'query'",
+            "one of: 'none', 'bearer', 'basic', 'header', 'query', 'hmac', 'oidc'",
         ),
         ({"auth": {"type": "bearer"}}, "auth.token", "is missing"),
         ({"auth": {"type": "bearer", "token": ""}}, "auth.token", "is empty"),

@@ -3,12 +3,13 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from portcall.auth import BearerAuth
 from portcall.cli.client import connect
 from portcall.cli.manifest import Resource
 from portcall.cli.nouns import TARGET
 from portcall.cli.plan import Step
 from portcall.errors import PreconditionError
-from portcall.policies import BearerAuth, Policy, Target
+from portcall.policies import Policy, Target
 from tests.cli.conftest import TOKEN, Backend, Ran, Run
 
 ALL = """\

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from portcall.policies import NoAuth, Source
+from portcall.auth import NoAuth
+from portcall.policies import Source
 from tests.cli.conftest import Backend, Run
 
 

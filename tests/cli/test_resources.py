@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from portcall.policies import BearerAuth, Policy, Source, Target
+from portcall.auth import BearerAuth
+from portcall.policies import Policy, Source, Target
 from tests.cli.conftest import Backend, Run
 
 SOURCE = Source(name="harbor-eu", kind="harbor", auth=BearerAuth(token="planted-secret"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from portcall.conditions import TextCondition, compile_regex, glob_to_regex
+from portcall.conditions.text import TextCondition, compile_regex, glob_to_regex
 
 
 def fault_of(**given_condition):

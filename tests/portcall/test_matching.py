@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portcall.conditions import TextCondition
+from portcall.conditions.text import TextCondition
 from portcall.events import RawOriginal, RegistryEvent
 from portcall.matching import LONGEST_TEXT, MISSES_LISTED, Match, MatchResult, Miss, match_event
 from portcall.matching import explain as explain_all

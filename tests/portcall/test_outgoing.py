@@ -4,9 +4,10 @@ from importlib.metadata import version
 import pytest
 from pydantic import ValidationError
 
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth
 from portcall.formats.format import Message
 from portcall.outgoing import outgoing_request
-from portcall.policies import BasicAuth, BearerAuth, HeaderAuth, Target
+from portcall.policies import Target
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -7,18 +7,9 @@ import yaml
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
-from portcall.policies import (
-    BasicAuth,
-    BearerAuth,
-    HeaderAuth,
-    Match,
-    NoAuth,
-    Policy,
-    QueryAuth,
-    RetryPolicy,
-    Source,
-    Target,
-)
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, QueryAuth
+from portcall.conditions.block import Match
+from portcall.policies import Policy, RetryPolicy, Source, Target
 from portcall.secrets import MASK
 from tests.strategies import policies
 

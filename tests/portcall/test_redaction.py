@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portcall.policies import BasicAuth, BearerAuth, HeaderAuth, Target
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth
+from portcall.policies import Target
 from portcall.redaction import REDACTED, SHORTEST_SECRET, Redaction, is_sensitive, redaction_for
 
 KEY = bytes(range(200, 232))

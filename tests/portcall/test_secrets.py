@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
 
+from portcall.auth import BasicAuth, BearerAuth
 from portcall.errors import InvalidInputError
-from portcall.policies import BasicAuth, BearerAuth, Policy, Source, Target
+from portcall.policies import Policy, Source, Target
 from portcall.secrets import MASK, join, merge_masked, split
 from tests import spec_strategies as strategies
 

@@ -17,8 +17,9 @@ from portcall.adapters.database import (
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.secret_key import SecretBox
 from portcall.adapters.database.tables import sources, targets
+from portcall.auth import BasicAuth, BearerAuth
 from portcall.errors import ConfigurationError
-from portcall.policies import BasicAuth, BearerAuth, Source, Target
+from portcall.policies import Source, Target
 from portcall.secrets import MASK
 
 SIGNING = "whsec_" + "c2VjcmV0" * 4

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from portcall.adapters.database import Database
+from portcall.auth import BearerAuth
+from portcall.conditions.block import Match
 from portcall.errors import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
     PreconditionError,
 )
-from portcall.policies import BearerAuth, Match, Policy, Source, Target
+from portcall.policies import Policy, Source, Target
 from portcall.ports import PolicyStore
 from tests import spec_strategies as strategies
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from portcall.policies import SourceAuth
+from portcall.auth import SourceAuth
 from portcall.sources.authentication import is_authentic, public_headers
 
 SECRET = "s3cret-é"

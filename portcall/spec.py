@@ -1,0 +1,58 @@
+"""What every part of a spec is made of: the closed base, names, secrets, header fields."""
+
+import re
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,48}[a-z0-9])?$", max_length=50),
+    Field(description="lower-case letters, digits, `.`, `_`, `-`; at most 50 characters"),
+]
+EventTypePattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.*-]+$", max_length=100)]
+Description = Annotated[str, Field(max_length=500)]
+Secret = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=4096),
+    WithJsonSchema({"type": "string", "description": "masked"}, mode="serialization"),
+]
+
+
+class Spec(BaseModel):
+    """A part of something that users write: frozen, and closed against typing errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", value):
+        raise ValueError("not an HTTP header name (RFC 9110, section 5.1)")
+    return value
+
+
+def _header_value(value: str) -> str:
+    if re.search(r"[^\t\x20-\x7e\x80-\xff]", value) or value != value.strip():
+        raise ValueError("not an HTTP header value (RFC 9110, section 5.5)")
+    return value
+
+
+def _sendable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text != text.strip() or re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("holds a line break, a control character or a space at its end")
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_header_value)]
+HeaderSecret = Annotated[Secret, AfterValidator(_sendable)]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
