@@ -1,6 +1,7 @@
 """Splits a notification of several events: one that is wrong does not stop the others."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from portcall.errors import NotificationError
 from portcall.events import RegistryEvent
@@ -24,15 +25,35 @@ def parse_each(
     items = envelope.members.get("events") or []
     if not isinstance(items, list):
         envelope.wrong("events", "a list")
+    return _parse_items(
+        notification, items, read, lambda item: {**(shared or {}), "events": [item]}, "events"
+    )
+
+
+def parse_list(
+    notification: Notification,
+    items: list[Any],
+    read: Callable[[Part, bytes], RegistryEvent | None],
+) -> Parsed:
+    """Read each of a body that is a list, with its own bytes: a list of that one."""
+    return _parse_items(notification, items, read, lambda item: [item], "")
+
+
+def _parse_items(
+    notification: Notification,
+    items: list[Any],
+    read: Callable[[Part, bytes], RegistryEvent | None],
+    alone: Callable[[Any], Any],
+    path: str,
+) -> Parsed:
     if len(items) > EVENTS_LIMIT:
-        message = f"events holds more than {EVENTS_LIMIT} events."
-        raise NotificationError(message, reason="too_many", field="events")
+        message = f"{path or 'The body'} holds more than {EVENTS_LIMIT} events."
+        raise NotificationError(message, reason="too_many", field=path)
     events, refusals = [], []
     for index, item in enumerate(items):
-        own = {**(shared or {}), "events": [item]}
-        raw = notification.body if len(items) == 1 else write_json(own)
+        raw = notification.body if len(items) == 1 else write_json(alone(item))
         try:
-            event = read(Part({str(index): item}, "events").required_part(str(index)), raw)
+            event = read(Part({str(index): item}, path).required_part(str(index)), raw)
         except NotificationError as error:
             refusals.append(Refusal(error, raw))
         else:

@@ -35,14 +35,19 @@ def bounded_depth() -> Iterator[None]:
         raise NotificationError("The JSON is nested too deeply.", reason="too_deep") from None
 
 
-def read_object(body: bytes) -> "Part":
-    """Read a body that must be a JSON object in UTF-8 (RFC 8259)."""
+def read_json(body: bytes) -> Any:
+    """Read a body that must be JSON in UTF-8 (RFC 8259)."""
     try:
-        value = json.loads(
+        return json.loads(
             body.decode("utf-8-sig"), parse_constant=_not_a_number, parse_float=_finite
         )
     except ValueError as error:
         raise NotificationError(f"The body is not JSON: {error}.", reason="not_json") from None
+
+
+def read_object(body: bytes) -> "Part":
+    """Read a body that must be a JSON object."""
+    value = read_json(body)
     if not isinstance(value, dict):
         raise NotificationError("The body must be a JSON object.", reason="wrong_type")
     return Part(value)
@@ -101,6 +106,14 @@ class Part:
     def required_name(self, *names: str) -> str:
         """Read text that identifies something and must be there."""
         return self.name(*names) or self.missing(names[0])
+
+    def names(self, name: str) -> list[str]:
+        """Read a text or a list of texts that identify something, at most `LIST_LIMIT` of them."""
+        value = self.members.get(name)
+        if not isinstance(value, list):
+            return [text] if (text := self.name(name)) else []
+        items = Part({str(i): item for i, item in enumerate(value[:LIST_LIMIT])}, self.at(name))
+        return [text for index in items.members if (text := items.name(index))]
 
     def digest(self, name: str) -> str | None:
         """Read a digest."""
@@ -189,6 +202,12 @@ def tags_and_digest(
     given = [text for text in references if text]
     tags = dict.fromkeys(text for text in given if not is_digest(text))
     return tuple(tags)[:LIST_LIMIT], digest or next(filter(is_digest, given), None)
+
+
+def host(reference: str | None) -> str | None:
+    """Give the host, with its port, of an image reference or a URL."""
+    name, slash, _ = (reference or "").rpartition("://")[2].partition("/")
+    return name[:NAME_LIMIT] if slash and name else None
 
 
 def own_type(kind: str, native_type: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from portcall.events import Quota, Replication, Retention, Scan
-from portcall.sources.fields import Part, storable, tags_and_digest
+from portcall.sources.fields import Part, host, storable, tags_and_digest
 from portcall.sources.harbor_names import REPLICATION_STATUSES
 
 _SIZE = r"([0-9]{1,4}(?:[.][0-9]{1,3})?) ?([KMGTPE]?)i?B"
@@ -47,7 +47,7 @@ def read_subject(data: Part) -> Subject:
         tags=tags,
         digest=digest,
         visibility=read_visibility(repository.text("repo_type")),
-        registry=_host(url),
+        registry=host(url),
         url=url or None,
     )
 
@@ -208,9 +208,3 @@ def read_quota(data: Part) -> Quota | None:
 
 def _size(number: str, unit: str) -> int:
     return int(float(number) * 1024 ** " KMGTPE".index(unit or " "))
-
-
-def _host(reference: str) -> str | None:
-    """Give the host of an image reference, or of the URL that charts have."""
-    host, slash, _ = reference.rpartition("://")[2].partition("/")
-    return host if slash and host else None
