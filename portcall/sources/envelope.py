@@ -5,7 +5,7 @@ from typing import Any
 
 from portcall.errors import NotificationError
 from portcall.events import RegistryEvent
-from portcall.sources.fields import Part, write_json
+from portcall.sources.fields import Part, fitting, write_json
 from portcall.sources.kind import Notification, Parsed, Refusal
 
 EVENTS_LIMIT = 1000
@@ -54,8 +54,7 @@ def _parse_items(
         raw = notification.body if len(items) == 1 else write_json(alone(item))
         try:
             event = read(Part({str(index): item}, path).required_part(str(index)), raw)
+            events += [fitting(event)] if event else []
         except NotificationError as error:
             refusals.append(Refusal(error, raw))
-        else:
-            events += [event] if event else []
     return Parsed(tuple(events), tuple(refusals))

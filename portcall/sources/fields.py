@@ -47,7 +47,11 @@ def read_json(body: bytes) -> Any:
 
 def read_object(body: bytes) -> "Part":
     """Read a body that must be a JSON object."""
-    value = read_json(body)
+    return as_object(read_json(body))
+
+
+def as_object(value: Any) -> "Part":
+    """Take a body that was read and must be a JSON object."""
     if not isinstance(value, dict):
         raise NotificationError("The body must be a JSON object.", reason="wrong_type")
     return Part(value)
@@ -133,6 +137,10 @@ class Part:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         return int(value) if -(2**63) <= value < 2**63 else None
+
+    def flag(self, name: str) -> bool | None:
+        """Read a truth value; None where there is none."""
+        return value if isinstance(value := self.members.get(name), bool) else None
 
     def moment(self, name: str, otherwise: datetime) -> datetime:
         """Read a time, RFC 3339 or epoch seconds or milliseconds.
