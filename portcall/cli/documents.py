@@ -47,10 +47,14 @@ class Fault(NamedTuple):
 
 @dataclass
 class Document:
-    """One document of a file. `places` has every value's place, a key's for those of a mapping."""
+    """One document of a file. `places` has every value's place, a key's for those of a mapping.
+
+    `filled` are the values that hold something of the environment's, which may be a secret.
+    """
 
     content: Any = None
     places: dict[Steps, Place] = field(default_factory=dict)
+    filled: set[Steps] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -112,7 +116,7 @@ class _Reader:
                 return self._mapping(node, steps)
             if isinstance(node, yaml.SequenceNode):
                 return [self._part(n, (*steps, i), n) for i, n in enumerate(node.value)]
-            return self._scalar(node)
+            return self._scalar(node, steps)
         finally:
             self._open.remove(id(node))
 
@@ -131,7 +135,7 @@ class _Reader:
         self._loader.flatten_mapping(node)
         return {k.value: self._part(n, (*steps, k.value), k) for k, n in node.value}
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: yaml.Node, steps: Steps) -> Any:
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
         try:
@@ -141,14 +145,15 @@ class _Reader:
             raise ConstructorError(None, None, message, node.start_mark) from None
         if node.tag not in _PLAIN_TAGS or not _fits_json(value):
             self._fault(node, "neither text nor a finite number nor true, false or null")
-        return self._filled(value, node) if isinstance(value, str) else value
+        return self._filled(value, node, steps) if isinstance(value, str) else value
 
-    def _filled(self, text: str, node: yaml.Node) -> str:
+    def _filled(self, text: str, node: yaml.Node, steps: Steps) -> str:
         def fill(found: re.Match[str]) -> str:
             escaped, name, closed = found.groups()
             if escaped:
                 return found[0][1:]
             if closed and name in self._environment:
+                self._document.filled.add(steps)
                 return self._environment[name]
             if closed and _VARIABLE_NAME.fullmatch(name):
                 self._fault(node, f"the environment variable {name} is not set")

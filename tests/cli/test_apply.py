@@ -200,11 +200,60 @@ def test_a_minus_is_stdin(run: Run, backend: Backend):
     assert list(backend.store.targets.rows) == ["ci"]
 
 
-@pytest.mark.parametrize("name", ["nowhere.yaml", "."])
-def test_a_file_that_cannot_be_read_is_named(run: Run, name: str):
-    ran = run("apply", "-f", name)
+def test_a_directory_is_its_own_files_and_nothing_else(run: Run, backend: Backend, tmp_path: Path):
+    text = "target: {{name: {}, url: 'https://ci.example'}}"
+    for name in ("b.yml", "a.yaml", "c.json", ".d.yaml", "e.txt", "portcall.schema.json"):
+        (tmp_path / name).write_text(text.format(name.strip(".").partition(".")[0]))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "f.yaml").write_text(text.format("f"))
+    assert run("apply", "-f", ".").out.splitlines()[:3] == [
+        "+ target a",
+        "+ target b",
+        "+ target c",
+    ]
+    assert list(backend.store.targets.rows) == ["a", "b", "c"]
+
+
+def test_a_directory_without_a_file_for_us_is_named(run: Run, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    ran = run("apply", "-f", "empty")
+    assert (ran.code, ran.err) == (2, "empty: no *.yaml, *.yml or *.json in this directory.")
+
+
+def test_stdin_twice_is_stdin_once(run: Run, backend: Backend):
+    text = "target: {name: ci, url: 'https://ci.example'}"
+    assert run("apply", "-f", "-", "-f", "-", stdin=text).code == 0
+    assert list(backend.store.targets.rows) == ["ci"]
+
+
+def test_what_came_from_the_environment_is_never_shown(apply, backend: Backend):
+    text = 'target: {name: ci, url: "https://ci.example/${SIGNING}", headers: {X-Key: "${KEY}"}}'
+    apply(text, KEY="planted-key")
+    ran = apply(text, KEY="another", SIGNING="whsec_other")
+    assert ran.out.splitlines()[:3] == [
+        "~ target ci",
+        "    headers.X-Key: «changed»",
+        "    url: «changed»",
+    ]
+
+
+def test_a_long_list_shows_what_comes_and_what_goes(apply, backend: Backend):
+    apply(ALL)
+    many = [f"prod/app-{number}" for number in range(20)]
+    text = ALL.replace('regex: "prod/.+"', "in: [{}]")
+    apply(text.replace("{}", ", ".join(many)))
+    ran = apply(text.replace("{}", ", ".join([*many[1:], "prod/new"])))
+    assert '    match.repository.in: + "prod/new", - "prod/app-0"' in ran.out.splitlines()
+    ran = apply(text.replace("{}", ", ".join([*many[1:][::-1], "prod/new"])))
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("    match")]
+    assert " -> " in line
+    assert len(line) < 450
+
+
+def test_a_file_that_cannot_be_read_is_named(run: Run):
+    ran = run("apply", "-f", "nowhere.yaml")
     assert ran.code == 2
-    assert ran.err.startswith(f"{name}: ")
+    assert ran.err == "nowhere.yaml: no such file or directory."
 
 
 def test_a_file_of_other_bytes_is_named(run: Run, tmp_path: Path):

@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 
 from portcall.cli.main import COMMANDS, app, load
-from portcall.cli.manifest import read_resources
+from portcall.cli.manifest import read_manifest
 from tests.cli.conftest import Backend, Run
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,9 +53,9 @@ def test_every_example_can_be_applied(run: Run, backend: Backend, file: Path):
     variables = set(re.findall(r"\$\{(\w+)\}", file.read_text()))
     values = dict.fromkeys(variables, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     values |= {name: "https://ci.example/hook" for name in variables if name.endswith("_URL")}
-    resources, faults = read_resources({file.name: file.read_text()}, values)
-    assert resources
-    assert not faults
+    manifest = read_manifest({file.name: file.read_text()}, values)
+    assert manifest.resources
+    assert not manifest.faults
     ran = run("apply", "-f", str(file), **values)
     assert (ran.code, ran.err) == (0, "")
     assert run("apply", "--dry-run", "--exit-code", "-f", str(file), **values).code == 0

@@ -5,17 +5,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from portcall.cli.documents import read_documents
-from portcall.cli.manifest import read_resources
+from portcall.cli.manifest import Manifest, read_manifest
+
+
+def read(text: str, **environment: str) -> Manifest:
+    return read_manifest({"f.yaml": text}, environment)
 
 
 def faults(text: str, **environment: str) -> list[str]:
-    return [str(fault) for fault in read_resources({"f.yaml": text}, environment)[1]]
+    return [str(fault) for fault in read(text, **environment).faults]
 
 
 def spec(text: str, **environment: str) -> object:
-    resources, wrong = read_resources({"f.yaml": text}, environment)
-    assert not wrong
-    return resources[0].spec
+    manifest = read(text, **environment)
+    assert not manifest.faults
+    return manifest.resources[0].spec
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def spec(text: str, **environment: str) -> object:
             "polcy: {}\n",
             (
                 "f.yaml:1:1: 'polcy' is not known here; a document holds"
-                " source, sources, target, targets, policy, policies"
+                " source, sources, target, targets, policy, policies, managed_by"
             ),
         ),
         ("sources: 3\n", "f.yaml:1:1: sources is not a list"),
@@ -89,7 +93,7 @@ def test_every_fault_of_every_document_is_told():
 
 @pytest.mark.parametrize("text", ["", "---\n", "---\n...\n---\n", "# nothing\n", "null\n"])
 def test_nothing_is_no_fault(text: str):
-    assert read_resources({"f.yaml": text}, {}) == ([], [])
+    assert read(text) == Manifest()
 
 
 def test_variables_are_filled_in_and_can_be_escaped():
@@ -117,9 +121,9 @@ def test_an_unset_or_odd_variable_is_named_with_its_place(value: str, message: s
 
 def test_anchors_and_merge_keys_work():
     text = "targets:\n- &base {name: a, timeout: 5s}\n- {<<: *base, name: b}\n"
-    resources, wrong = read_resources({"f.yaml": text}, {})
-    assert not wrong
-    assert resources[1].spec == {"name": "b", "timeout": "5s"}
+    manifest = read(text)
+    assert not manifest.faults
+    assert manifest.resources[1].spec == {"name": "b", "timeout": "5s"}
 
 
 def test_a_date_stays_the_text_that_was_written():
@@ -130,14 +134,17 @@ def test_a_date_stays_the_text_that_was_written():
 
 
 def test_a_policy_needs_no_heading():
-    (resource,), _ = read_resources({"f.yaml": "name: p\ntargets: [ci]\n"}, {})
+    (resource,) = read("name: p\ntargets: [ci]\n").resources
     assert resource.title == "policy p"
 
 
 def test_resources_come_in_the_order_of_their_dependence():
     text = "policy: {name: p}\ntargets: [{name: t}]\nsource: {name: s}\n"
-    resources, _ = read_resources({"f.yaml": text}, {})
-    assert [resource.title for resource in resources] == ["source s", "target t", "policy p"]
+    assert [resource.title for resource in read(text).resources] == [
+        "source s",
+        "target t",
+        "policy p",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +160,7 @@ def test_resources_come_in_the_order_of_their_dependence():
 )
 def test_a_field_is_found_or_what_it_lacks_in(field: str, place: str):
     text = "policy:\n  name: p\n  match:\n    repository: {regex: x}\n  targets: [a, b]\n"
-    (resource,), _ = read_resources({"f.yaml": text}, {})
+    (resource,) = read(text).resources
     assert str(resource.place(field)) == place
 
 
