@@ -15,9 +15,10 @@ from fastapi import APIRouter, Query, Request
 from api.answers import NotificationAnswer
 from api.bodies import read_body
 from api.problems import problems
+from api.senders import admit, admit_body
 from api.services import TheServices
-from portcall.errors import AuthenticationError, UnavailableError
-from portcall.sources.authentication import is_authentic, public_headers
+from portcall.errors import UnavailableError
+from portcall.sources.authentication import public_headers
 from portcall.sources.kind import Notification
 
 ANSWER_WITHIN = 0.85
@@ -46,14 +47,15 @@ async def receive(
     with services.metrics.answer_seconds.time():
         began = time.monotonic()
         configured = await services.sources.get(source)
+        kind, headers = services.kinds[configured.kind], dict(request.headers)
+        await admit(configured, headers, request.query_params, services.tokens)
         left = ANSWER_WITHIN - (time.monotonic() - began)
-        headers = dict(request.headers)
-        if not is_authentic(configured.auth, headers, request.query_params):
-            raise AuthenticationError(f"The credential of source {source} is missing or wrong.")
+        body = await read_body(request, kind.body_limit)
+        admit_body(configured, headers, body, kind.signature)
         notification = Notification(
             source=source,
-            body=await read_body(request, services.kinds[configured.kind].body_limit),
-            headers=public_headers(headers, configured.auth),
+            body=body,
+            headers=public_headers(headers, configured.auth, kind.signature),
             hint=hint,
             mapping=configured.mapping,
             received_at=datetime.now(UTC),

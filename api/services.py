@@ -14,7 +14,7 @@ from api.known_sources import KnownSources
 from api.metrics import Metrics
 from portcall.addresses import Network
 from portcall.formats.format import Format
-from portcall.ports import DeliveryLog, Engine, EventLog, Inbox, PolicyStore
+from portcall.ports import DeliveryLog, Engine, EventLog, Inbox, PolicyStore, TokenVerifier
 from portcall.sources.kind import SourceKind
 
 
@@ -27,6 +27,7 @@ class Services:
     engine: Engine
     deliveries: DeliveryLog
     events: EventLog
+    tokens: TokenVerifier
     kinds: Mapping[str, SourceKind] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     admin_token: SecretStr | None = None

@@ -1,14 +1,42 @@
 """`/api/v1/sources`: the registries that may send notifications."""
 
+from collections.abc import Iterator
+
 from api.services import Services
 from api.specs import FieldErrors, Noun, spec_router
+from portcall.addresses import check_url
+from portcall.auth import HmacAuth, OidcAuth
 from portcall.policies import Source
+from portcall.sources.authentication import signature_of
+from portcall.sources.kind import SourceKind
 
 
 async def _check(services: Services, source: Source) -> FieldErrors:
-    if source.kind in services.kinds:
+    kind = services.kinds.get(source.kind)
+    if kind is None:
+        return [{"field": "kind", "message": f"one of: {', '.join(sorted(services.kinds))}"}]
+    errors = _auth_errors(kind, source)
+    for field, url in _asked_urls(source):
+        try:
+            check_url(url, services.allowed_networks)
+        except ValueError as error:
+            errors.append({"field": field, "message": str(error)})
+    return errors
+
+
+def _auth_errors(kind: SourceKind, source: Source) -> list[dict[str, str]]:
+    if not isinstance(source.auth, HmacAuth) or signature_of(source.auth, kind.signature):
         return []
-    return [{"field": "kind", "message": f"one of: {', '.join(sorted(services.kinds))}"}]
+    message = f"{kind.kind} has no signature of its own: name the header that it stands in"
+    return [{"field": "auth.header", "message": message}]
+
+
+def _asked_urls(source: Source) -> Iterator[tuple[str, str]]:
+    """Give the URLs that Portcall itself will ask, with their fields."""
+    if isinstance(source.auth, OidcAuth):
+        yield "auth.issuer", source.auth.issuer
+    if source.verify:
+        yield "verify.url", source.verify.url
 
 
 router = spec_router(

@@ -9,6 +9,8 @@ from api.services import Services
 from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.adapters.event_log import TemporalEventLog
+from portcall.adapters.http import HttpTransport
+from portcall.adapters.oidc import OidcTokens
 from portcall.adapters.temporal import TemporalEngine
 from portcall.formats.known import load_formats
 from portcall.settings import Settings
@@ -22,17 +24,17 @@ async def running_services(settings: Settings, client: Client) -> AsyncIterator[
     secret_key = the_secret_key(settings.secret_key, url, settings.data_dir)
     ui = WebUi(settings.ui_url, client.namespace)
     deliveries = TemporalDeliveryLog(client, ui)
-    async with open_database(
-        url,
-        secret_key,
-        inbox_limit=settings.inbox_limit,
-    ) as database:
+    async with (
+        open_database(url, secret_key, inbox_limit=settings.inbox_limit) as database,
+        HttpTransport(settings.allowed_networks) as transport,
+    ):
         yield Services(
             store=database.store,
             inbox=database.inbox,
             engine=TemporalEngine(client),
             deliveries=deliveries,
             events=TemporalEventLog(client, deliveries, ui),
+            tokens=OidcTokens(transport),
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=settings.admin_token,

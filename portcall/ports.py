@@ -7,9 +7,10 @@ tests. Every method may raise `UnavailableError` where the thing behind it is aw
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-from portcall.attempts import AttemptError, Headers, Timings
+from portcall.attempts import BODY_LIMIT, AttemptError, Headers, Timings
+from portcall.auth import OidcAuth
 from portcall.events import RegistryEvent
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
 from portcall.policies import Policy, Source, Target
@@ -169,7 +170,10 @@ class Inbox(Protocol):
 
 @dataclass(frozen=True)
 class OutgoingRequest:
-    """A request ready to be sent, secrets in clear. `timeout` bounds the whole exchange."""
+    """A request ready to be sent, secrets in clear. `timeout` bounds the whole exchange.
+
+    `body_limit` is the bytes of the response's body that are read at most.
+    """
 
     url: str
     headers: Headers
@@ -177,11 +181,12 @@ class OutgoingRequest:
     timeout: timedelta
     skip_cert_verify: bool = False
     method: str = "POST"
+    body_limit: int = BODY_LIMIT
 
 
 @dataclass(frozen=True)
 class ReceivedResponse:
-    """What was read of a response: at most `BODY_LIMIT` bytes of body."""
+    """What was read of a response: at most the request's `body_limit` bytes of body."""
 
     status: int
     headers: Headers
@@ -204,6 +209,17 @@ class Transport(Protocol):
 
     async def send(self, request: OutgoingRequest) -> Exchange:
         """Send one request; the receiver's faults come back as a value."""
+        ...
+
+
+class TokenVerifier(Protocol):
+    """Judges tokens by the keys of their issuer (OpenID Connect)."""
+
+    async def refusal(self, token: str, wanted: OidcAuth) -> str | None:
+        """Say why the token is not to be trusted, never quoting it; None where it is.
+
+        Raise UnavailableError, soon, while the issuer's keys are not known.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
+from portcall.auth import OidcAuth
 from portcall.errors import (
     ConflictError,
     EngineUnavailableError,
@@ -234,3 +235,16 @@ class FakeEngine:
         duplicate = workflow_id in self.events
         self.events.setdefault(workflow_id, event)
         return Started(event_id=event.id, duplicate=duplicate)
+
+
+@dataclass
+class FakeTokens:
+    """A `TokenVerifier` that trusts one token; `available = False` takes the issuer away."""
+
+    trusted: str = "a-trusted-token"
+    available: bool = True
+
+    async def refusal(self, token: str, wanted: OidcAuth) -> str | None:
+        if not self.available:
+            raise UnavailableError("The keys of the token's issuer are not known yet.")
+        return None if token == self.trusted else f"no key of {wanted.issuer} signed it"

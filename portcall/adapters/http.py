@@ -24,7 +24,7 @@ from portcall.adapters.guard import (
 )
 from portcall.adapters.http_errors import TRANSLATED, attempt_error
 from portcall.addresses import Network
-from portcall.attempts import BODY_LIMIT, Timings
+from portcall.attempts import Timings
 from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
 
 KEEPALIVE_SECONDS = 3.0
@@ -85,14 +85,14 @@ class HttpTransport:
                 scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
             ),
             headers=[(n.encode("latin-1"), v.encode()) for n, v in request.headers],
-            content=request.body,
+            content=request.body or None,  # a GET has no Content-Length
             extensions={
                 "timeout": {"connect": CONNECT_TIMEOUT},
                 "trace": _Trace(journey),
             },
         ) as response:
             journey.peer = _peer(response) or journey.peer
-            body, truncated = await _read(response)
+            body, truncated = await _read(response, request.body_limit)
             return ReceivedResponse(
                 status=response.status,
                 headers=tuple(
@@ -150,11 +150,11 @@ def _peer(response: httpcore.Response) -> str | None:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _read(response: httpcore.Response) -> tuple[bytes, bool]:
+async def _read(response: httpcore.Response, limit: int) -> tuple[bytes, bool]:
     """Read the body up to the limit. Leaving the rest unread closes the connection."""
     body = bytearray()
     async for chunk in response.aiter_stream():
         body += chunk
-        if len(body) > BODY_LIMIT:
-            return bytes(body[:BODY_LIMIT]), True
+        if len(body) > limit:
+            return bytes(body[:limit]), True
     return bytes(body), False

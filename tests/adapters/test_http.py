@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import ssl
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
@@ -71,6 +72,17 @@ async def test_a_body_over_the_limit_is_cut_while_reading(transport, receiver):
     assert exchange.response.status == 500
     assert exchange.response.body == b"x" * BODY_LIMIT
     assert exchange.response.truncated
+
+
+async def test_a_request_says_how_much_of_the_body_it_wants(transport, receiver):
+    receiver.answer(Answer(body=b"x" * 200_000))
+    wanted = replace(a_request(receiver.url(), body=b""), method="GET", body_limit=150_000)
+    exchange = await transport.send(wanted)
+    assert exchange.response.body == b"x" * 150_000
+    assert exchange.response.truncated
+    [request] = receiver.requests
+    assert request.method == "GET"
+    assert "content-length" not in request.headers
 
 
 async def test_a_body_of_just_the_limit_is_whole(transport, receiver):

@@ -15,7 +15,7 @@ from api.services import Services
 from portcall.formats.known import load_formats
 from portcall.sources.kinds import load_kinds
 from tests.cli.logs import FakeDeliveryLog, FakeEventLog
-from tests.fakes import FakeEngine, FakeInbox, FakeStore
+from tests.fakes import FakeEngine, FakeInbox, FakeStore, FakeTokens
 
 TOKEN = "planted-admin-token"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -36,6 +36,7 @@ class Backend:
     engine: FakeEngine = field(default_factory=FakeEngine)
     deliveries: FakeDeliveryLog = field(default_factory=FakeDeliveryLog)
     events: FakeEventLog = field(default_factory=FakeEventLog)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
     admin_token: str | None = TOKEN
 
     def services(self) -> Services:
@@ -45,6 +46,7 @@ class Backend:
             engine=self.engine,
             deliveries=self.deliveries,
             events=self.events,
+            tokens=self.tokens,
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=None if self.admin_token is None else SecretStr(self.admin_token),

@@ -19,7 +19,7 @@ from portcall.errors import PortcallError
 from portcall.formats.known import load_formats
 from portcall.sources.kinds import load_kinds
 from tests.cli.logs import FakeDeliveryLog, FakeEventLog
-from tests.fakes import FakeEngine, FakeInbox, FakeStore
+from tests.fakes import FakeEngine, FakeInbox, FakeStore, FakeTokens
 
 TOKEN = "planted-admin-token"
 
@@ -41,6 +41,7 @@ class Backend:
             engine=self.engine,
             deliveries=self.deliveries,
             events=self.events,
+            tokens=FakeTokens(),
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=SecretStr(TOKEN),
