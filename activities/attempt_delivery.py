@@ -13,26 +13,30 @@ from temporalio.exceptions import ApplicationError
 
 from activities import attempt_failure as ended
 from activities.heartbeats import heartbeats
+from activities.suspension import NothingSentError, usable
 from portcall.attempts import AttemptOutcome, AttemptRecord
-from portcall.errors import NotFoundError, StoreUnavailableError
+from portcall.errors import StoreUnavailableError
 from portcall.events import RegistryEvent, Value
 from portcall.formats.format import Format
 from portcall.ids import DeliveryKey, webhook_id
 from portcall.outgoing import outgoing_request
-from portcall.policies import Target
 from portcall.ports import PolicyStore, Transport
 from portcall.recording import sent_record
 from portcall.redaction import redaction_for
 
 
 class AttemptInput(Value):
-    """Attempt `number` (from 1) to deliver an event to a target for a policy; no secret."""
+    """Attempt `number` (from 1) to deliver an event to a target for a policy; no secret.
+
+    `held`: the policy was suspended when it matched, and must have been resumed by now.
+    """
 
     event: RegistryEvent
     policy: str
     target: str
     format: str
     number: int
+    held: bool = False
 
 
 class AttemptDelivery:
@@ -66,12 +70,13 @@ class AttemptDelivery:
         return record
 
     async def _attempt(self, attempt: AttemptInput, started_at: datetime) -> AttemptRecord:
-        number, name = attempt.number, attempt.target
-        target = await self._target(name)
-        if target is None:
-            return ended.blocked(number, started_at, f"the target {name} does not exist")
-        if not target.enabled:
-            return ended.blocked(number, started_at, f"the target {name} is disabled")
+        number = attempt.number
+        try:
+            if attempt.held and number == 1:
+                await usable(self._store.policies, "policy", attempt.policy)
+            target = await usable(self._store.targets, "target", attempt.target)
+        except NothingSentError as error:
+            return ended.blocked(number, started_at, str(error))
         message = self._format(attempt.format).render(attempt.event)
         request = outgoing_request(target, message, _message_id(attempt), started_at)
         exchange = await self._transport.send(request)
@@ -82,13 +87,6 @@ class AttemptDelivery:
         if name not in self._formats:
             raise ApplicationError(f"this worker knows no format {name}", type="UnknownFormat")
         return self._formats[name]
-
-    async def _target(self, name: str) -> Target | None:
-        """Read the target afresh, so that a repaired one is used by the next attempt."""
-        try:
-            return (await self._store.targets.get(name)).spec
-        except NotFoundError:
-            return None
 
 
 def _message_id(attempt: AttemptInput) -> str:

@@ -1,10 +1,11 @@
 """The two forms of an attempt that did not deliver, side by side: a failure, and its record.
 
 Temporal's history and Web UI see a failure that carries the record; everything else sees the
-record (a failing receiver is a value).
+record (a failing receiver is a value). What was not even attempted leaves a `Pause` instead.
 """
 
 import contextlib
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -20,7 +21,16 @@ from portcall.recording import unsent_record
 
 ATTEMPT_FAILED = "AttemptFailed"
 STORE_UNAVAILABLE = "StoreUnavailable"
+DELIVERY_HELD = "DeliveryHeld"
 LOST = "the worker was lost while sending; whether the receiver got the request is unknown"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing was sent, and it counts as no attempt: a suspension, or an outage of ours."""
+
+    reason: str
+    held: bool
 
 
 def failure(message: str, kind: str, *details: AttemptRecord) -> ApplicationError:
@@ -36,8 +46,8 @@ def failure(message: str, kind: str, *details: AttemptRecord) -> ApplicationErro
 
 def record_of_failure(
     error: ActivityError, *, number: int, started_at: datetime
-) -> AttemptRecord | None:
-    """Give the record of an attempt that failed; None where our own outage stopped it.
+) -> AttemptRecord | Pause:
+    """Give the record of an attempt that failed, or what there is to wait for before it.
 
     A worker that died has left no record: whether the receiver got the request is unknown.
     """
@@ -45,8 +55,8 @@ def record_of_failure(
     if isinstance(cause, TimeoutError):
         return lost(number, started_at)
     if isinstance(cause, ApplicationError):
-        if cause.type == STORE_UNAVAILABLE:
-            return None
+        if cause.type in (STORE_UNAVAILABLE, DELIVERY_HELD):
+            return Pause(cause.message, held=cause.type == DELIVERY_HELD)
         with contextlib.suppress(ValidationError, IndexError):
             return AttemptRecord.model_validate(cause.details[0])
     message = str(cause or error)

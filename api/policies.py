@@ -9,7 +9,7 @@ from api.services import Services, TheServices
 from api.specs import FieldErrors, Noun, spec_router
 from portcall.events import RegistryEvent
 from portcall.matching import MatchResult, match_event
-from portcall.policies import Policy
+from portcall.policies import Policy, is_holding
 from portcall.ports import PolicySnapshot
 
 
@@ -107,7 +107,9 @@ async def match(services: TheServices, question: MatchQuestion) -> MatchResult:
     targets = await services.store.targets.list()
     snapshot = PolicySnapshot(
         policies=tuple(stored.spec for stored in policies),
-        disabled_targets=frozenset(t.spec.name for t in targets if not t.spec.enabled),
+        disabled_targets=frozenset(
+            t.spec.name for t in targets if not t.spec.enabled and not is_holding(t.spec)
+        ),
     )
     needing_raw = {name for name, known in services.formats.items() if known.needs_raw}
     return match_event(snapshot, question.event, needing_raw)

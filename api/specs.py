@@ -19,6 +19,7 @@ from api.pages import LIMIT, Limit, Page
 from api.preconditions import ETAG, IfMatch, IfNoneMatch, etag, wanted_version
 from api.problems import invalid, problems
 from api.services import Services, TheServices
+from api.suspension import release_held
 from portcall.errors import ConflictError, NotFoundError
 from portcall.ports import Collection, SpecT, Stored
 from portcall.secrets import merge_masked
@@ -195,7 +196,10 @@ def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
         if stored and checked is not spec and version is None:
             version = stored.version  # a secret that is kept must not undo a newer one
         response.status_code = 200 if stored else 201
-        return noun.answer_to(await noun.save(services, checked, version), response)
+        saved = await noun.save(services, checked, version)
+        if old:
+            await release_held(services, old, checked)
+        return noun.answer_to(saved, response)
 
 
 def _add_delete(router: APIRouter, noun: Noun[SpecT]) -> None:
@@ -209,5 +213,6 @@ def _add_delete(router: APIRouter, noun: Noun[SpecT]) -> None:
     async def delete(services: TheServices, name: Name, if_match: IfMatch = None) -> None:
         """Remove one; 409 with the policies' names where a target is in use."""
         collection = noun.collection(services)
-        version = wanted_version(await collection.get(name), if_match)
-        await collection.delete(name, if_version=version)
+        stored = await collection.get(name)
+        await collection.delete(name, if_version=wanted_version(stored, if_match))
+        await release_held(services, stored.spec, None)

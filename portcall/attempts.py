@@ -22,6 +22,7 @@ class Outcome(StrEnum):
 
     DELIVERING = "delivering"
     RETRYING = "retrying"
+    HELD = "held"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
     REJECTED = "rejected"

@@ -80,6 +80,11 @@ def delivery_workflow_id(key: DeliveryKey) -> str:
     return "delivery:" + ":".join(key)
 
 
+def release_workflow_id(noun: str, name: str) -> str:
+    """Give `release:{policy or target}:{name}`."""
+    return f"release:{noun}:{name}"
+
+
 def parse_delivery_id(workflow_id: str) -> DeliveryKey | None:
     """Split a delivery's workflow id, or None where it is not one."""
     kind, *parts = workflow_id.split(":")
@@ -150,9 +155,9 @@ def progress(
     return updates
 
 
-def cancelled() -> list[SearchAttributeUpdate[Any]]:
-    """Give the change of attributes when a delivery is cancelled."""
-    return [OUTCOME.value_set(Outcome.CANCELLED.value), NEXT_ATTEMPT_AT.value_unset()]
+def without_attempt(outcome: Outcome) -> list[SearchAttributeUpdate[Any]]:
+    """Give the change of attributes when a delivery is held or cancelled."""
+    return [OUTCOME.value_set(outcome.value), NEXT_ATTEMPT_AT.value_unset()]
 
 
 def event_title(event: RegistryEvent) -> str:

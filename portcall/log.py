@@ -32,9 +32,13 @@ class DeliverySummary(Value):
 
 
 class DeliveryDetail(DeliverySummary):
-    """A delivery with every attempt over all its runs, oldest first; `reason` says why it ended."""
+    """A delivery with every attempt over all its runs, oldest first.
+
+    `reason` says why it ended, or why it is held, which it is from `held_since` on.
+    """
 
     reason: str | None = None
+    held_since: datetime | None = None
     runs: tuple[str, ...] = ()
     attempt_records: tuple[AttemptRecord, ...] = ()
 
@@ -100,8 +104,8 @@ class Filter(BaseModel):
     policy: Text | None = None
     target: Text | None = None
     outcome: Literal[
-        "delivering", "retrying", "delivered", "exhausted", "rejected", "blocked", "cancelled",
-        "matched", "unmatched",
+        "delivering", "retrying", "held", "delivered", "exhausted", "rejected", "blocked",
+        "cancelled", "matched", "unmatched",
     ] | None = None  # fmt: skip
     http_status: Annotated[int, Field(ge=100, le=599)] | None = None
     since: Moment | None = None

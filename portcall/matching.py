@@ -10,7 +10,7 @@ from itertools import islice
 
 from portcall.conditions.text import TextCondition
 from portcall.events import RegistryEvent, Value
-from portcall.policies import Policy, RetryPolicy
+from portcall.policies import Policy, RetryPolicy, is_holding
 from portcall.ports import PolicySnapshot
 
 MISSES_LISTED = 100
@@ -21,12 +21,16 @@ LONGEST_TEXT = 200
 
 
 class Match(Value):
-    """One delivery to make, with the policy's format and retry as they are now."""
+    """One delivery to make, with the policy's format and retry as they are now.
+
+    `held`: the policy is suspended, and the delivery waits until it is resumed.
+    """
 
     policy: str
     target: str
     format: str = "default"
     needs_raw: bool = False
+    held: bool = False
     retry: RetryPolicy = RetryPolicy()
 
 
@@ -87,6 +91,7 @@ def explain(
             target=name,
             format=policy.format,
             needs_raw=policy.format in formats_needing_raw,
+            held=is_holding(policy),
             retry=policy.retry,
         )
         for name in policy.targets
@@ -95,7 +100,7 @@ def explain(
 
 def _failing(policy: Policy, event: RegistryEvent) -> Iterator[Miss]:
     match = policy.match
-    if not policy.enabled:
+    if not policy.enabled and not is_holding(policy):
         yield _miss(policy, "enabled", "true", "false")
     types = match.event_types
     if types is not None and not any(fnmatchcase(event.type, pattern) for pattern in types):

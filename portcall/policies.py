@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -110,7 +111,20 @@ def _known_retry_on(value: str) -> str:
     return value
 
 
-RetryOn = Annotated[str, BeforeValidator(_retry_on), AfterValidator(_known_retry_on)]
+RetryOn = Annotated[
+    str,
+    BeforeValidator(_retry_on),
+    AfterValidator(_known_retry_on),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^({_RETRY_ON.pattern})$"},
+                {"type": "integer", "minimum": 100, "maximum": 599},
+            ]
+        },
+        mode="validation",
+    ),
+]
 
 
 class RetryPolicy(Spec):
@@ -161,3 +175,8 @@ class Policy(Spec):
         if len(set(self.targets)) != len(self.targets):
             raise ValueError("a target is named twice")
         return self
+
+
+def is_holding(spec: Spec | None) -> bool:
+    """Whether a policy or target is switched off and keeps what arrives meanwhile."""
+    return isinstance(spec, Policy | Target) and not spec.enabled and spec.while_disabled == "hold"

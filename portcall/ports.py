@@ -57,7 +57,10 @@ class Collection(Protocol[SpecT]):
 
 @dataclass(frozen=True)
 class PolicySnapshot:
-    """What matching needs, without a secret: enabled policies by name, and who is switched off."""
+    """What matching needs, without a secret: enabled policies by name, and who is switched off.
+
+    A target that is switched off and holds what arrives is matched like any other.
+    """
 
     policies: tuple[Policy, ...] = ()
     disabled_targets: frozenset[str] = frozenset()
@@ -231,8 +234,12 @@ class Started:
     duplicate: bool
 
 
+Held = Literal["policy", "target"]
+"""What holds deliveries while it is switched off."""
+
+
 class Engine(Protocol):
-    """Starts event workflows on Temporal."""
+    """Starts workflows on Temporal."""
 
     async def start(self, event: RegistryEvent, *, timeout: timedelta) -> Started:
         """Start the event's workflow; raise EngineUnavailableError, also after `timeout`.
@@ -240,6 +247,10 @@ class Engine(Protocol):
         After a time-out the workflow may have started all the same: starting it again says
         `duplicate` then.
         """
+        ...
+
+    async def release(self, noun: Held, name: str) -> None:
+        """Have the deliveries that this policy or target held look again, soon and in turn."""
         ...
 
 

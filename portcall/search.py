@@ -16,10 +16,8 @@ from portcall.log import Filter
 
 EVENT_WORKFLOW = "RegistryEventWorkflow"
 DELIVERY_WORKFLOW = "DeliveryWorkflow"
-_OPEN = ("delivering", "retrying")
-_ENDED_FROM_OUTSIDE = (
-    "(Outcome IN ('delivering', 'retrying') AND ExecutionStatus IN ('Failed', 'TimedOut'))"
-)
+_OPEN = ("delivering", "retrying", "held")
+_ENDED_FROM_OUTSIDE = f"(Outcome IN {_OPEN} AND ExecutionStatus IN ('Failed', 'TimedOut'))"
 _EVENT_OUTCOMES = ("matched", "unmatched")
 
 

@@ -18,7 +18,7 @@ from portcall.errors import (
 )
 from portcall.events import RegistryEvent
 from portcall.ids import derived_id, event_workflow_id
-from portcall.policies import Policy, Source, Target
+from portcall.policies import Policy, Source, Target, is_holding
 from portcall.ports import InboxEntry, PolicySnapshot, SpecT, Started, Stored
 
 
@@ -111,7 +111,9 @@ class FakeStore:
         targets = [stored.spec for stored in await self.targets.list()]
         return PolicySnapshot(
             policies=tuple(policy for policy in policies if policy.enabled),
-            disabled_targets=frozenset(target.name for target in targets if not target.enabled),
+            disabled_targets=frozenset(
+                t.name for t in targets if not t.enabled and not is_holding(t)
+            ),
         )
 
     async def ping(self) -> None:
@@ -220,6 +222,12 @@ class FakeEngine:
     available: bool = True
     refuses: bool = False
     events: dict[str, RegistryEvent] = field(default_factory=dict)
+    released: list[tuple[str, str]] = field(default_factory=list)
+
+    async def release(self, noun: str, name: str) -> None:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        self.released.append((noun, name))
 
     async def start(
         self,

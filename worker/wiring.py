@@ -9,6 +9,7 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 
 from activities.attempt_delivery import AttemptDelivery
 from activities.match_policies import MatchPolicies
+from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
 from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.http import HttpTransport
@@ -18,8 +19,9 @@ from portcall.ports import PolicyStore, Transport
 from portcall.settings import Settings
 from workflows.delivery import DeliveryWorkflow
 from workflows.registry_event import RegistryEventWorkflow
+from workflows.release import ReleaseWorkflow
 
-WORKFLOWS = (RegistryEventWorkflow, DeliveryWorkflow)
+WORKFLOWS = (RegistryEventWorkflow, DeliveryWorkflow, ReleaseWorkflow)
 GRACE = timedelta(seconds=20)
 """How long attempts under way may go on when the worker is told to stop."""
 
@@ -37,6 +39,7 @@ def build_worker(
             MatchPolicies(store, formats).match_policies,
             AttemptDelivery(store, transport, formats).attempt_delivery,
             request_cancellation,
+            release_held,
         ],
         # The sandbox costs a third of the worker's processor time (docs/figures.md). What it
         # would catch is caught before: all workflow tests and replays run inside it.

@@ -14,12 +14,12 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.attempt_delivery import AttemptDelivery, AttemptInput
-    from activities.attempt_failure import record_of_failure
+    from activities.attempt_failure import Pause, record_of_failure
     from activities.request_cancellation import request_cancellation
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import format_duration
     from portcall.events import RegistryEvent, Value
-    from portcall.ids import cancelled, progress
+    from portcall.ids import progress, without_attempt
     from portcall.policies import RetryPolicy
     from portcall.retry import Delivered, GiveUp, TryAgain, decide
 
@@ -29,13 +29,17 @@ HEARTBEAT = timedelta(seconds=15)
 
 
 class DeliveryInput(Value):
-    """One event for one target of one policy; no secret. `retry` is the policy's as it was then."""
+    """One event for one target of one policy; no secret. `retry` is the policy's as it was then.
+
+    `held`: the policy was suspended then, and the delivery waits until it is resumed.
+    """
 
     event: RegistryEvent
     policy: str
     target: str
     format: str = "default"
     retry: RetryPolicy = RetryPolicy()
+    held: bool = False
 
 
 class DeliveryResult(Value):
@@ -49,8 +53,9 @@ class DeliveryResult(Value):
 class DeliveryWorkflow:
     """Deliver one event to one target.
 
-    Signals: `retry_now` ends the wait for the next attempt; `cancel` ends the delivery as
-    Canceled, after an attempt under way has been recorded. Search attributes: those of the
+    Signals: `retry_now` ends the wait for the next attempt, or asks whether a suspension is
+    over; `cancel` ends the delivery as Canceled, after an attempt under way has been recorded.
+    Search attributes: those of the
     event, `Policy`, `Target`, `Outcome`, `HttpStatus`, `Attempts`, `NextAttemptAt`.
     """
 
@@ -58,6 +63,8 @@ class DeliveryWorkflow:
         """Start with nobody having asked for anything."""
         self._retry_now = False
         self._cancel = False
+        self._held = False
+        self._began = workflow.now()
 
     @workflow.signal
     def retry_now(self) -> None:
@@ -72,13 +79,12 @@ class DeliveryWorkflow:
     @workflow.run
     async def run(self, delivery: DeliveryInput) -> DeliveryResult:
         """Attempt until delivered, given up or cancelled."""
-        began = workflow.now()
         number = 0
         while True:
             number += 1
             record = await self._attempt(delivery, number)
             status, show = record.http_status, workflow.upsert_search_attributes
-            elapsed = workflow.now() - began
+            elapsed = workflow.now() - self._began
             match decide(delivery.retry, number, record, elapsed, workflow.random().random()):
                 case Delivered():
                     show(progress(Outcome.DELIVERED, number, status))
@@ -91,9 +97,10 @@ class DeliveryWorkflow:
                     await self._wait(delay, f"attempt {number + 1} in {format_duration(delay)}")
 
     async def _attempt(self, delivery: DeliveryInput, number: int) -> AttemptRecord:
-        """Make one attempt; our own outages do not count as one and are waited out."""
-        outages = 0
+        """Make one attempt; what keeps us from it does not count as one and is waited out."""
+        pauses = 0
         while True:
+            self._retry_now = False
             started = workflow.now()
             handle = workflow.start_activity_method(
                 AttemptDelivery.attempt_delivery,
@@ -104,16 +111,28 @@ class DeliveryWorkflow:
                 cancellation_type=workflow.ActivityCancellationType.ABANDON,
                 summary=f"attempt {number} → {delivery.target}",
             )
-            record = await self._recorded(handle, number, started)
-            if record is not None:
-                return record
-            outages += 1
-            pause = timedelta(seconds=min(2**outages, 300))
-            await self._wait(pause, "the policy database is away")
+            found = await self._recorded(handle, number, started)
+            if isinstance(found, AttemptRecord):
+                self._held = False
+                return found
+            pauses += 1
+            await self._pause(found, pauses)
+
+    async def _pause(self, pause: Pause, count: int) -> None:
+        """Wait out an outage of ours, or a suspension, for which time stands still."""
+        if not pause.held:
+            await self._wait(timedelta(seconds=min(2**count, 300)), pause.reason)
+            return
+        if not self._held:
+            self._held = True
+            workflow.upsert_search_attributes(without_attempt(Outcome.HELD))
+        paused_at, delay = workflow.now(), timedelta(minutes=min(2 ** (count - 1), 360))
+        await self._wait(delay, pause.reason, signalled=self._retry_now)
+        self._began += workflow.now() - paused_at
 
     async def _recorded(
         self, handle: workflow.ActivityHandle[AttemptRecord], number: int, started: datetime
-    ) -> AttemptRecord | None:
+    ) -> AttemptRecord | Pause:
         """Await the attempt, even when cancelled meanwhile: what was sent is recorded."""
         while True:
             try:
@@ -123,9 +142,9 @@ class DeliveryWorkflow:
             except asyncio.CancelledError:
                 self._cancel = True
 
-    async def _wait(self, delay: timedelta, summary: str) -> None:
+    async def _wait(self, delay: timedelta, summary: str, *, signalled: bool = False) -> None:
         """Wait for the time, `retry_now` or a cancellation; the last raises CancelledError."""
-        self._retry_now = False
+        self._retry_now = signalled
         try:
             await workflow.wait_condition(
                 lambda: self._retry_now or self._cancel, timeout=delay, timeout_summary=summary
@@ -139,7 +158,7 @@ class DeliveryWorkflow:
 
     async def _end_cancelled(self) -> None:
         """End as Canceled. A signal alone cannot: Temporal must have been asked to cancel."""
-        workflow.upsert_search_attributes(cancelled())
+        workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
         if workflow.cancellation_reason() is None:
             await workflow.execute_local_activity(
                 request_cancellation, start_to_close_timeout=timedelta(seconds=10)

@@ -23,7 +23,7 @@ from portcall.search import DELIVERY_WORKFLOW, Cursor, in_event_ids, visibility_
 
 MOST_RUNS = 100
 _ENDED_BY_HAND = (Status.CANCELED, Status.TERMINATED)
-_OPEN_OUTCOMES = (Outcome.DELIVERING, Outcome.RETRYING)
+_OPEN_OUTCOMES = (Outcome.DELIVERING, Outcome.RETRYING, Outcome.HELD)
 
 
 class WebUi(NamedTuple):
@@ -123,10 +123,11 @@ class TemporalDeliveryLog:
             (record.number, record.started_at): record for _, run in runs for record in run.attempts
         }
         attempts = tuple(sorted(records.values(), key=lambda record: record.started_at))
-        summary = delivery_summary(newest, self._ui)
+        summary, run = delivery_summary(newest, self._ui), runs[0][1]
         return DeliveryDetail(
-            **{**dict(summary), "attempts": max(summary.attempts, len(runs[0][1].attempts))},
-            reason=runs[0][1].reason,
+            **{**dict(summary), "attempts": max(summary.attempts, len(run.attempts))},
+            reason=run.reason,
+            held_since=run.held_since if summary.outcome is Outcome.HELD else None,
             runs=tuple(run_id for run_id, _ in reversed(runs)),
             attempt_records=attempts,
         )

@@ -9,7 +9,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from activities.attempt_failure import ATTEMPT_FAILED, LOST, STORE_UNAVAILABLE
+from activities.attempt_failure import ATTEMPT_FAILED, DELIVERY_HELD, LOST, STORE_UNAVAILABLE
 from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord, ErrorType
 
 ATTEMPT = "attempt_delivery"
@@ -18,15 +18,16 @@ ATTEMPT = "attempt_delivery"
 class RunHistory:
     """What one run's history says.
 
-    `attempts` in order; `reason`: why it was given up; `base_run_id`: the run that it was
-    reset from; `reset_point`: the id of its first completed workflow task; `is_waiting`: a
-    durable timer runs.
+    `attempts` in order; `reason`: why it was given up, or is held since `held_since`, where no
+    attempt followed; `base_run_id`: the run that it was reset from; `reset_point`: the id of
+    its first completed workflow task; `is_waiting`: a durable timer runs.
     """
 
     def __init__(self, run_id: str, converter: DataConverter) -> None:
         """Start with a run of which nothing was read."""
         self.attempts: list[AttemptRecord] = []
         self.reason: str | None = None
+        self.held_since: datetime | None = None
         self.base_run_id: str | None = None
         self.reset_point: int | None = None
         self.is_waiting = False
@@ -74,7 +75,7 @@ class RunHistory:
         if scheduled_at is None:
             return
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-            self.attempts.append(await self._decode(attributes.result.payloads))
+            self._add(await self._decode(attributes.result.payloads))
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
             await self._attempt_failed(attributes.failure, scheduled_at)
         else:
@@ -84,14 +85,16 @@ class RunHistory:
         info = failure.application_failure_info
         if info.type == STORE_UNAVAILABLE:
             return
-        if info.type == ATTEMPT_FAILED and info.details.payloads:
-            self.attempts.append(await self._decode(info.details.payloads))
+        if info.type == DELIVERY_HELD:
+            self.reason, self.held_since = failure.message, self.held_since or scheduled_at
+        elif info.type == ATTEMPT_FAILED and info.details.payloads:
+            self._add(await self._decode(info.details.payloads))
         else:
             self._add_without_record(scheduled_at, ErrorType.INTERNAL, failure.message)
 
     def _add_without_record(self, when: datetime, kind: ErrorType, message: str) -> None:
         lost = kind is ErrorType.LOST
-        self.attempts.append(
+        self._add(
             AttemptRecord(
                 number=len(self.attempts) + 1,
                 run_id=self._run_id,
@@ -100,6 +103,10 @@ class RunHistory:
                 error=AttemptError(type=kind, message=message),
             )
         )
+
+    def _add(self, record: AttemptRecord) -> None:
+        self.attempts.append(record)
+        self.reason = self.held_since = None
 
     async def _decode(self, payloads: Any) -> AttemptRecord:
         record: AttemptRecord = (await self._converter.decode(payloads, [AttemptRecord]))[0]

@@ -1,4 +1,4 @@
-"""The connection to Temporal, and the start of an event's workflow on it."""
+"""The connection to Temporal, and the start of workflows on it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from temporalio.client import Client, GrpcCompression
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -15,9 +15,16 @@ from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from portcall.errors import EngineUnavailableError, InvalidInputError, NotFoundError
 from portcall.events import RegistryEvent
-from portcall.ids import TASK_QUEUE, event_attributes, event_title, event_workflow_id
-from portcall.ports import Started
+from portcall.ids import (
+    TASK_QUEUE,
+    event_attributes,
+    event_title,
+    event_workflow_id,
+    release_workflow_id,
+)
+from portcall.ports import Held, Started
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
+from workflows.release import ReleaseInput, ReleaseWorkflow
 
 DEFAULT_ADDRESS = "localhost:7233"
 _LOOPBACK = ("localhost:", "127.0.0.1:", "[::1]:")
@@ -96,6 +103,19 @@ class TemporalEngine:
             except WorkflowAlreadyStartedError:
                 return Started(event.id, duplicate=True)
         return Started(event.id, duplicate=False)
+
+    async def release(self, noun: Held, name: str) -> None:
+        """Start the walk over held deliveries, from the beginning where one is under way."""
+        with translated():
+            await self._client.start_workflow(
+                ReleaseWorkflow.run,
+                ReleaseInput(noun=noun, name=name),
+                id=release_workflow_id(noun, name),
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+                static_summary=f"deliveries held for the {noun} {name} go on",
+                rpc_timeout=timedelta(seconds=5),
+            )
 
 
 def event_memo(event: RegistryEvent) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.testing import ActivityEnvironment
 
 from activities.attempt_delivery import AttemptDelivery, AttemptInput
-from activities.attempt_failure import record_of_failure
+from activities.attempt_failure import Pause, record_of_failure
 from activities.heartbeats import HEARTBEAT_SECONDS
 from portcall.attempts import (
     AttemptError,
@@ -35,7 +35,7 @@ from portcall.auth import BearerAuth
 from portcall.events import RegistryEvent
 from portcall.formats.known import load_formats
 from portcall.ids import DeliveryKey, webhook_id
-from portcall.policies import Target
+from portcall.policies import Policy, Target
 from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
 from tests.fakes import FakeStore
 
@@ -228,7 +228,68 @@ async def test_an_outage_of_the_policy_database_is_no_attempt(store):
     failure, record = await failed(store, Wire())
     assert failure.type == "StoreUnavailable"
     assert failure.category is ApplicationErrorCategory.BENIGN
-    assert record is None
+    assert record == Pause("The policy database does not answer.", held=False)
+
+
+async def suspended(store, **changed):
+    """Switch the target `ci` and the policy `p` as the test says; both are on otherwise."""
+    for name, collection, spec in (
+        ("target", store.targets, TARGET),
+        ("policy", store.policies, Policy(name="p", targets=["ci"])),
+    ):
+        await collection.put(spec.model_copy(update=changed.get(name, {})))
+
+
+OFF = {"enabled": False}
+HOLDING = {"enabled": False, "while_disabled": "hold"}
+HELD = ATTEMPT.model_copy(update={"held": True, "number": 1})
+
+
+@pytest.mark.parametrize(
+    ("attempt", "changed", "who"),
+    [
+        (ATTEMPT, {"target": HOLDING}, "target ci"),
+        (HELD, {"target": HOLDING}, "target ci"),
+        (HELD, {"policy": HOLDING}, "policy p"),
+    ],
+)
+async def test_what_is_suspended_and_holds_makes_the_delivery_wait_and_nothing_is_sent(
+    store, attempt, changed, who
+):
+    await suspended(store, **changed)
+    wire = Wire()
+    failure, pause = await failed(store, wire, attempt)
+    assert failure.type == "DeliveryHeld"
+    assert failure.category is ApplicationErrorCategory.BENIGN
+    assert pause == Pause(f"the {who} is disabled and holds its deliveries", held=True)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    ("attempt", "changed"),
+    [
+        (HELD, {}),
+        (ATTEMPT, {"policy": HOLDING}),
+        (HELD.model_copy(update={"number": 2}), {"policy": OFF}),
+    ],
+    ids=["resumed", "matched before the suspension", "already under way"],
+)
+async def test_a_suspended_policy_stops_only_what_it_held_and_has_not_let_go(
+    store, attempt, changed
+):
+    await suspended(store, **changed)
+    assert (await make(store, Wire(), attempt)).outcome is AttemptOutcome.DELIVERED
+
+
+async def test_what_a_policy_held_is_blocked_once_the_policy_skips(store):
+    await suspended(store, policy=OFF)
+    _, record = await failed(store, Wire(), HELD, number=1)
+    assert record.summary() == "blocked: the policy p is disabled"
+
+
+async def test_what_a_policy_held_is_blocked_once_the_policy_is_gone(store):
+    _, record = await failed(store, Wire(), HELD, number=1)
+    assert record.summary() == "blocked: the policy p does not exist"
 
 
 async def test_a_format_that_the_worker_lacks_is_our_own_fault_and_repeated(store):

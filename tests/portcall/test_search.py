@@ -46,11 +46,12 @@ def test_an_empty_filter_asks_for_every_workflow_of_the_type() -> None:
         (
             {"outcome": "exhausted"},
             (
-                "(Outcome = 'exhausted' OR (Outcome IN ('delivering', 'retrying')"
+                "(Outcome = 'exhausted' OR (Outcome IN ('delivering', 'retrying', 'held')"
                 " AND ExecutionStatus IN ('Failed', 'TimedOut')))"
             ),
         ),
         ({"outcome": "retrying"}, "Outcome = 'retrying' AND ExecutionStatus = 'Running'"),
+        ({"outcome": "held"}, "Outcome = 'held' AND ExecutionStatus = 'Running'"),
         ({"outcome": "cancelled"}, "ExecutionStatus IN ('Canceled', 'Terminated')"),
         ({"since": NOON}, "StartTime >= '2026-01-02T12:00:00Z'"),
         ({"until": NOON}, "StartTime < '2026-01-02T12:00:00Z'"),

@@ -11,6 +11,7 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from tests.workflows.scripted import (
 )
 from workflows.delivery import DeliveryInput, DeliveryWorkflow
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
+from workflows.release import ReleaseInput, ReleaseWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 Scenario = Callable[[Client], Awaitable[WorkflowHistory]]
@@ -88,6 +90,18 @@ def _event(*matches: Match) -> Scenario:
     return run
 
 
+async def _release(client: Client) -> WorkflowHistory:
+    """Run the scenario of a policy that is switched on again."""
+    async with scripted_worker(client) as queue:
+        handle = await client.start_workflow(
+            ReleaseWorkflow.run,
+            ReleaseInput(noun="policy", name="p", search_lag=timedelta(milliseconds=50)),
+            id=f"replay-{uuid.uuid4().hex}",
+            task_queue=queue,
+        )
+        return await _ended(handle)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "delivery_delivered": _delivery(200),
     "delivery_after_two_failures": _delivery(503, ErrorType.CONNECT, 200),
@@ -100,8 +114,14 @@ SCENARIOS: dict[str, Scenario] = {
     "delivery_retried_now": _delivery(503, 200, signal="retry_now"),
     "delivery_cancelled_by_signal": _delivery(503, signal="cancel"),
     "delivery_cancelled_by_request": _delivery(503, signal="request"),
+    "delivery_held": _delivery(
+        ApplicationError("the target ci is disabled and holds", type="DeliveryHeld"),
+        200,
+        signal="retry_now",
+    ),
     "event_matched": _event(Match(policy="p", target="a"), Match(policy="p", target="b")),
     "event_unmatched": _event(),
+    "release": _release,
 }
 
 

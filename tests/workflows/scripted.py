@@ -14,6 +14,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.attempt_delivery import AttemptInput
 from activities.match_policies import MatchInput
+from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
 from portcall.attempts import (
     AttemptError,
@@ -157,6 +158,7 @@ async def scripted_worker(
             (attempts or ScriptedAttempts(200)).attempt_delivery,
             (matches or ScriptedMatches()).match_policies,
             request_cancellation,
+            release_held,
             *more,
         ],
         workflow_runner=sandbox(),

@@ -5,6 +5,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
+from activities.attempt_failure import DELIVERY_HELD
 from portcall.attempts import ErrorType
 from portcall.ids import (
     ATTEMPTS,
@@ -179,6 +180,83 @@ async def test_our_own_outage_counts_as_no_attempt(temporal_client: Client) -> N
         handle = await start(temporal_client, queue)
         assert (await handle.result()).attempts == 1
         assert [given.number for given in attempts.inputs] == [1, 1]
+
+
+def held() -> ApplicationError:
+    """Give the failure of a look that found the delivery's target suspended."""
+    return ApplicationError(
+        "the target ci is disabled and holds its deliveries", type=DELIVERY_HELD
+    )
+
+
+async def test_a_held_delivery_waits_until_it_is_told_to_look_again(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(held(), 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        await until_shown(handle, "held")
+        await handle.signal(DeliveryWorkflow.retry_now)
+        assert (await handle.result()).attempts == 1
+        assert [given.number for given in attempts.inputs] == [1, 1]
+        assert await shown(handle) == ("delivered", 1, 200)
+
+
+async def test_being_held_again_and_again_is_shown_by_one_change_of_attributes(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(held(), held(), held(), 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        for looks in (1, 2, 3):
+            await until_shown(handle, "held")
+            async with asyncio.timeout(10):
+                while len(attempts.inputs) < looks:
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
+            await handle.signal(DeliveryWorkflow.retry_now)
+        await handle.result()
+        names = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
+        shown_as = "upsert_workflow_search_attributes_event_attributes"
+        assert names.count(shown_as) == 2
+
+
+async def test_a_signal_that_comes_while_it_looks_makes_it_look_again(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(held(), 200)
+    attempts.proceed.clear()
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        await attempts.started.wait()
+        await handle.signal(DeliveryWorkflow.retry_now)
+        await asyncio.sleep(0.3)
+        attempts.proceed.set()
+        assert (await handle.result()).attempts == 1
+
+
+async def test_a_retry_is_held_too_and_the_time_does_not_count(temporal_client: Client) -> None:
+    attempts = ScriptedAttempts(503, held(), 503, 200)
+    brief = QUICK.model_copy(update={"expires_after": timedelta(seconds=3)})
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue, brief)
+        await until_shown(handle, "held")
+        assert await shown(handle) == ("held", 1, 503)
+        assert (await handle.describe()).typed_search_attributes.get(NEXT_ATTEMPT_AT) is None
+        await asyncio.sleep(3.2)
+        await handle.signal(DeliveryWorkflow.retry_now)
+        assert (await handle.result()).attempts == 3
+
+
+async def test_a_delivery_that_is_held_can_be_cancelled(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(held())) as queue:
+        handle = await start(temporal_client, queue)
+        await until_shown(handle, "held")
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+        assert (await shown(handle))[0] == "cancelled"
 
 
 async def test_a_fault_of_ours_is_repeated_like_a_failed_attempt(temporal_client: Client) -> None:

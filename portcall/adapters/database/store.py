@@ -4,7 +4,7 @@ import asyncio
 import time
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.secret_key import SecretBox
@@ -81,7 +81,9 @@ class _SnapshotCache:
                 specs = await connection.scalars(select(policies.c.spec).order_by(policies.c.name))
                 found = [Policy.model_validate(spec) for spec in specs]
                 off = targets.c.spec["enabled"].as_boolean().is_(False)
-                disabled = await connection.scalars(select(targets.c.name).where(off))
+                fate = func.coalesce(targets.c.spec["while_disabled"].as_string(), "skip")
+                skipping = select(targets.c.name).where(off, fate == "skip")
+                disabled = await connection.scalars(skipping)
                 self._snapshot = PolicySnapshot(
                     policies=tuple(policy for policy in found if policy.enabled),
                     disabled_targets=frozenset(disabled),
