@@ -125,6 +125,8 @@ def verdict(delivery: DeliveryDetail) -> str:
         return f"attempt {delivery.attempts} failed with {what}; the next one is due at {due}."
     if delivery.outcome is Outcome.DELIVERING:
         return "an attempt is under way."
+    if delivery.outcome is Outcome.HELD:
+        return f"since {when(delivery.held_since)}, {delivery.reason}."
     return f"{(delivery.reason or what).rstrip('.')}."
 
 
@@ -220,7 +222,7 @@ def _about(wait: timedelta) -> str:
 def _next_steps(delivery: DeliveryDetail) -> list[str]:
     if delivery.outcome is Outcome.DELIVERING:
         return [f"portcall deliveries cancel {delivery.id}"]
-    if delivery.outcome is Outcome.RETRYING:
+    if delivery.outcome in (Outcome.RETRYING, Outcome.HELD):
         return [f"portcall deliveries {verb} {delivery.id}" for verb in ("retry-now", "cancel")]
     return [f"portcall deliveries redeliver {delivery.id}"]
 

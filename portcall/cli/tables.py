@@ -23,6 +23,7 @@ _OUTCOME_STYLES = {
     "matched": "green",
     "retrying": "yellow",
     "delivering": "cyan",
+    "held": "blue",
     "exhausted": "red",
     "rejected": "red",
     "blocked": "red",

@@ -149,6 +149,10 @@ def test_a_body_is_made_readable(body: str, encoding: str, shown: str):
             {"outcome": Outcome.RETRYING, "next_attempt_at": NOW},
             "attempt 3 failed with HTTP 503; the next one is due at 2026-07-30T12:00:00Z.",
         ),
+        (
+            {"outcome": Outcome.HELD, "held_since": NOW, "reason": "the target ci is disabled"},
+            "since 2026-07-30T12:00:00Z, the target ci is disabled.",
+        ),
         ({"outcome": Outcome.DELIVERING}, "an attempt is under way."),
         ({"outcome": Outcome.CANCELLED, "reason": None, "attempt_records": ()}, "no attempt yet."),
         (
@@ -166,6 +170,7 @@ def test_the_verdict_is_one_sentence(changed: dict[str, object], sentence: str):
     [
         (Outcome.DELIVERING, ["cancel"]),
         (Outcome.RETRYING, ["retry-now", "cancel"]),
+        (Outcome.HELD, ["retry-now", "cancel"]),
         (Outcome.BLOCKED, ["redeliver"]),
     ],
 )
