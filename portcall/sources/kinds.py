@@ -4,14 +4,36 @@ import re
 from typing import get_args
 
 from portcall.plugins import load_plugins
+from portcall.sources.acr import Acr
 from portcall.sources.distribution import Distribution
+from portcall.sources.dockerhub import Dockerhub
+from portcall.sources.ecr import Ecr
+from portcall.sources.gar import Gar
+from portcall.sources.github import Github
+from portcall.sources.gitlab import Gitlab
 from portcall.sources.harbor import Harbor
+from portcall.sources.jfrog import Jfrog
 from portcall.sources.kind import MappingUse, Signature, SourceKind
+from portcall.sources.nexus import Nexus
 from portcall.sources.proposal import Proposal
+from portcall.sources.quay import Quay
 
 GROUP = "portcall.sources"
 
-BUILT_IN: tuple[SourceKind, ...] = (Distribution(), Harbor(), Proposal())
+BUILT_IN: tuple[SourceKind, ...] = (
+    Distribution(),
+    Gitlab(),
+    Harbor(),
+    Dockerhub(),
+    Quay(),
+    Acr(),
+    Github(),
+    Nexus(),
+    Jfrog(),
+    Ecr(),
+    Gar(),
+    Proposal(),
+)
 
 
 def load_kinds() -> dict[str, SourceKind]:

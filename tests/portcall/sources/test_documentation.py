@@ -6,6 +6,7 @@ import yaml
 from portcall.policies import Source
 from portcall.sources.harbor_names import NATIVE_TYPES, PING
 from portcall.sources.kinds import BUILT_IN
+from portcall.sources.quay_names import NATIVE_TYPES as QUAYS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text()
 BLOBS = {"blob.pushed", "blob.pulled", "blob.mounted", "tag.deleted", "repository.deleted"}
@@ -16,7 +17,9 @@ def test_every_kind_has_its_chapter(kind):
     assert f"(`{kind}`)" in PAGE
 
 
-@pytest.mark.parametrize("event_type", sorted({*NATIVE_TYPES.values(), *BLOBS} - {PING}))
+@pytest.mark.parametrize(
+    "event_type", sorted({*NATIVE_TYPES.values(), *QUAYS.values(), *BLOBS} - {PING})
+)
 def test_every_event_type_is_in_the_table(event_type):
     assert f"`{event_type}`" in PAGE
 

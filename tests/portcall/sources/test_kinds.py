@@ -6,19 +6,21 @@ from portcall.errors import ConfigurationError
 from portcall.sources.kinds import load_kinds
 
 PLUGIN = """
-class Quay:
-    kind = "quay"
+class Depot:
+    kind = "depot"
     body_limit = 1024
+    signature = None
+    mapping_use = "none"
     def parse(self, notification):
         return notification
 
-quay = Quay()
-harbor = Quay()
+depot = Depot()
+harbor = Depot()
 harbor.kind = "harbor"
 no_kind = object()
-loud = Quay()
-loud.kind = "Quay!"
-dumb = Quay()
+loud = Depot()
+loud.kind = "Depot!"
+dumb = Depot()
 dumb.parse = None
 """
 
@@ -46,10 +48,10 @@ def test_the_built_in_kinds_are_there_under_their_names():
     assert all(kind.kind == name and kind.body_limit > 0 for name, kind in kinds.items())
 
 
-@pytest.mark.parametrize("what", ["Quay", "quay"])
+@pytest.mark.parametrize("what", ["Depot", "depot"])
 def test_another_package_adds_a_kind_by_class_or_instance(install, what):
-    install(f"quay = portcall_more:{what}")
-    assert load_kinds()["quay"].body_limit == 1024
+    install(f"depot = portcall_more:{what}")
+    assert load_kinds()["depot"].body_limit == 1024
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,6 @@ def test_a_broken_entry_point_is_named_with_its_package(install, entry_point, wh
 
 
 def test_no_two_packages_bring_the_same_kind(install):
-    install("quay = portcall_more:quay", "quay2 = portcall_more:Quay")
-    with pytest.raises(ConfigurationError, match="'quay2'"):
+    install("depot = portcall_more:depot", "depot2 = portcall_more:Depot")
+    with pytest.raises(ConfigurationError, match="'depot2'"):
         load_kinds()
