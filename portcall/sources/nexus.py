@@ -90,7 +90,8 @@ def _read(notification: Notification, body: Part) -> RegistryEvent:
 
 def _webhook(notification: Notification, body: Part) -> str:
     """Say which webhook this is: the last word of `rm:repository:component`, or what shows."""
-    named = notification.headers.get("x-nexus-webhook-id", "").rpartition(":")[2].lower()
+    header = Part(notification.headers).text("x-nexus-webhook-id") or ""
+    named = header.rpartition(":")[2].lower()
     shown = (word for name, word in _MEMBERS.items() if body.members.get(name))
     return named or next(shown, None) or body.missing("component")
 
