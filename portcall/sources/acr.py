@@ -41,9 +41,9 @@ class Acr(Distribution):
                 return Parsed(reply={"validationResponse": code})
             if isinstance(body, list):
                 return parse_list(
-                    notification, body, lambda item, raw: self._read(notification, item, raw)
+                    notification, body, lambda item, raw: self._event(notification, item, raw)
                 )
-            event = self._read(notification, as_object(body), notification.body)
+            event = self._event(notification, as_object(body), notification.body)
             return Parsed((fitting(event),) if event else ())
 
     def type_of(self, action: str, target: Part) -> str:
@@ -61,9 +61,9 @@ class Acr(Distribution):
             "topic": item.text("topic", 2048),
         }
 
-    def _read(self, notification: Notification, item: Part, raw: bytes) -> RegistryEvent | None:
-        grid_type = item.name("eventType", "type")
-        if (grid_type or "").lower().startswith(_GRID):
+    def _event(self, notification: Notification, item: Part, raw: bytes) -> RegistryEvent | None:
+        grid_type = item.name("eventType", "type") or ""
+        if grid_type.lower().startswith(_GRID):
             return None
         event = _unwrapped(item, grid_type) if grid_type else item
         if event.required_name("action").lower() == "ping":
