@@ -1,159 +1,146 @@
-"""Conditions on a text: a regular expression (RE2), a glob or a list; compiled when read.
+"""Conditions on text: a pattern, a list, a range of versions, and what is built of these.
 
-RE2 matches in linear time, so that no pattern can be a denial of service. Expressions are
-anchored at both ends, as in Prometheus.
+All are compiled when read, so that a wrong one cannot be saved. Patterns are anchored at both
+ends, as in Prometheus.
 """
 
-import bisect
-import functools
-import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-import re2
 from pydantic import (
-    BaseModel,
+    AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
     model_serializer,
     model_validator,
 )
 
-LONGEST_PATTERN = 10_000
+from portcall.conditions.patterns import LONGEST_PATTERN, compile_regex, glob_to_regex
+from portcall.conditions.versions import LONGEST_RANGE, check_range, is_in_range
+from portcall.spec import Spec
+
+DEEPEST = 5
+"""How deep conditions may stand in one another."""
+
+Form = Literal["regex", "glob", "in", "semver", "not", "any"]
+FORMS: tuple[Form, ...] = ("regex", "glob", "in", "semver", "not", "any")
+
+_COST: Mapping[Form, int] = {"in": 0, "glob": 1, "regex": 1, "semver": 2}
+_WILD = frozenset("*?[]{}()|^\\")
 
 
-def _options() -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 8 << 20
-    return options
+def _regex(pattern: str) -> str:
+    compile_regex(pattern)
+    return pattern
 
 
-@functools.lru_cache(maxsize=20_000)
-def compile_regex(pattern: str) -> Any:
-    """Compile an RE2 pattern; raise ValueError naming the fault and its position."""
-    try:
-        return re2.compile(pattern, _options())
-    except re2.error:
-        reason, fragment = _fault(pattern)
-        raise ValueError(
-            f"not a regular expression (RE2) at position {_position(pattern, reason, fragment)}: "
-            f"{reason}"
-        ) from None
+def _glob(pattern: str) -> str:
+    compile_regex(glob_to_regex(pattern))
+    return pattern
 
 
-def _fault(pattern: str) -> tuple[str, str]:
-    """Give RE2's reason and the part of the pattern that it blames, both empty if it compiles."""
-    try:
-        re2.compile(pattern, _options())
-    except re2.error as error:
-        reason, _, fragment = error.args[0].decode("utf-8", "replace").partition(": ")
-        return reason, fragment
-    return "", ""
-
-
-def _position(pattern: str, reason: str, fragment: str) -> int:
-    """Say where the fault is: RE2 names the fragment only, and often all of the pattern.
-
-    It reads from left to right, so that the shortest prefix with the same fault ends at it.
-    What is missing is missing at the end.
-    """
-    if reason.startswith(("missing", "trailing")):
-        return len(pattern)
-    if fragment != pattern and pattern.count(fragment) == 1:
-        return pattern.find(fragment)
-    ends = range(1, len(pattern) + 1)
-    return bisect.bisect_left(ends, True, key=lambda end: _fault(pattern[:end])[0] == reason)
-
-
-_GLOB_TOKEN = re.compile(r"(?:(?<=/)|^)\*\*/|\*\*|\*|\?|\[(?![!^]\])[!^]?.[^\]]*\]|.", re.DOTALL)
-_GLOB_PLAIN = {"**": ".*", "*": "[^/]*", "?": "[^/]", "**/": "(?:.*/)?"}
-_GLOB_BRACES = {"{": "(?:", "}": ")", ",": "|"}
-
-
-@functools.lru_cache(maxsize=20_000)
-def glob_to_regex(glob: str) -> str:
-    """Translate a glob: `*` within one path part, `**` across them, `?`, `[a-z]`, `{a,b}`."""
-    out: list[str] = []
-    depth = 0
-    for match in _GLOB_TOKEN.finditer(glob):
-        part = match[0]
-        was_open = depth > 0
-        depth += {"{": 1, "}": -1 if depth else 0}.get(part, 0)
-        if part in _GLOB_PLAIN:
-            out.append(_GLOB_PLAIN[part])
-        elif part in _GLOB_BRACES and (depth or was_open):
-            out.append(_GLOB_BRACES[part])
-        elif part == "[":
-            raise ValueError(f"not a glob at position {match.start()}: missing ]")
-        elif part[0] == "[":
-            out.append(_glob_class(part[1:-1], match.start()))
-        else:
-            out.append(re.escape(part))
-    if depth:
-        raise ValueError(f"not a glob at position {glob.rfind('{')}: missing }}")
-    return "".join(out)
-
-
-def _glob_class(body: str, position: int) -> str:
-    inverted = body[0] in "!^"
-    safe = body[inverted:].replace("\\", "\\\\").replace("[", "\\[")
-    translated = f"[{'^/' if inverted else ''}{safe}]"
-    reason, _ = _fault(translated)
-    if reason:
-        raise ValueError(f"not a glob at position {position}: {reason}")
-    return translated
+def _quoted(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        raise ValueError("put it in quotes: without, YAML reads no text, and 1.10 becomes 1.1")  # noqa: TRY004 - pydantic takes no TypeError
+    return value
 
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)]
-Choice = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Choice = Annotated[str, BeforeValidator(_quoted), StringConstraints(min_length=1, max_length=500)]
 
 
-class TextCondition(BaseModel):
-    """Exactly one of `regex`, `glob` and `in`."""
+class TextCondition(Spec):
+    """Exactly one of `regex`, `glob`, `in`, `semver`, `not` and `any`.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    A list in its place means `any`, of plain texts `in`; a plain text means `in` with it alone.
+    """
 
-    regex: Pattern | None = None
-    glob: Pattern | None = None
+    model_config = ConfigDict(populate_by_name=True)
+
+    regex: Annotated[Pattern, AfterValidator(_regex)] | None = None
+    glob: Annotated[Pattern, AfterValidator(_glob)] | None = None
     in_: Annotated[list[Choice], Field(min_length=1, max_length=10_000)] | None = Field(
         default=None, alias="in"
     )
+    semver: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_RANGE)] | None = None
+    prereleases: bool = False
+    not_: "TextCondition | None" = Field(default=None, alias="not")
+    any_: "Annotated[list[TextCondition], Field(min_length=1, max_length=100)] | None" = Field(
+        default=None, alias="any"
+    )
 
-    @field_validator("regex")
+    @model_validator(mode="before")
     @classmethod
-    def _regex_compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            compile_regex(value)
-        return value
-
-    @field_validator("glob")
-    @classmethod
-    def _glob_compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            compile_regex(glob_to_regex(value))
+    def _short_forms(cls, value: Any) -> Any:
+        _refuse_too_deep(value)
+        if isinstance(value, str):
+            return {"in": [_plain(value)]}
+        if isinstance(value, list):
+            texts = [_plain(item) for item in value if isinstance(item, str)]
+            return {"in": texts} if texts and len(texts) == len(value) else {"any": value}
+        if isinstance(value, bool | int | float):
+            return _quoted(value)
         return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(c is not None for c in (self.regex, self.glob, self.in_)) != 1:
-            raise ValueError("give exactly one of: regex, glob, in")
+        if len(self._given()) != 1:
+            raise ValueError(f"give exactly one of: {', '.join(FORMS)}")
+        if self.prereleases and self.semver is None:
+            raise ValueError("prereleases belongs to semver")
+        if self.semver is not None:
+            check_range(self.semver, self.prereleases)
         return self
 
     @model_serializer
-    def _only_what_was_given(self) -> dict[str, Any]:
-        return {self.form: self.in_ if self.in_ is not None else self.regex or self.glob}
+    def _as_given(self) -> Any:
+        if self.any_ is not None:
+            return self.any_
+        written = {self.form: self._wanted}
+        return {**written, "prereleases": True} if self.prereleases else written
+
+    def _given(self) -> dict[Form, Any]:
+        forms = (self.regex, self.glob, self.in_, self.semver, self.not_, self.any_)
+        return {form: value for form, value in zip(FORMS, forms, strict=True) if value is not None}
 
     @property
-    def form(self) -> Literal["regex", "glob", "in"]:
-        """Which of the three was given."""
-        return "regex" if self.regex is not None else "glob" if self.glob is not None else "in"
+    def form(self) -> Form:
+        """Which of the forms was given."""
+        return next(iter(self._given()))
 
-    def holds(self, value: str) -> bool:
-        """Whether `value`, the whole of it, satisfies the condition."""
+    @cached_property
+    def _wanted(self) -> Any:
+        return self._given()[self.form]
+
+    @cached_property
+    def _choices(self) -> frozenset[str]:
+        return frozenset(self.in_ or ())
+
+    @cached_property
+    def cost(self) -> int:
+        """How dear it is to ask, in no unit."""
+        inner = [*(self.any_ or ()), *([self.not_] if self.not_ else ())]
+        return max((c.cost for c in inner), default=_COST.get(self.form, 0))
+
+    def holds(self, values: Sequence[str]) -> bool:
+        """Whether one of the values, the whole of it, satisfies the condition.
+
+        `not` holds where none does what it denies, so also where there is no value.
+        """
+        if self.not_ is not None:
+            return not self.not_.holds(values)
+        if self.any_ is not None:
+            return any(condition.holds(values) for condition in self.any_)
+        return any(map(self._fits, values))
+
+    def _fits(self, value: str) -> bool:
         if self.in_ is not None:
-            return value in self.in_
+            return value in self._choices
+        if self.semver is not None:
+            return is_in_range(value, self.semver, self.prereleases)
         pattern = self.regex if self.regex is not None else glob_to_regex(self.glob or "")
         return compile_regex(pattern).fullmatch(value) is not None
 
@@ -161,4 +148,35 @@ class TextCondition(BaseModel):
         """Describe the condition as people write it."""
         if self.in_ is not None:
             return "in: " + ", ".join(self.in_[:20]) + (", …" if len(self.in_) > 20 else "")
-        return f"{self.form}: {self.regex or self.glob}"
+        if self.any_ is not None:
+            return " or ".join(f"({c})" if c.any_ else str(c) for c in self.any_)
+        more = ", prereleases" if self.prereleases else ""
+        return f"{self.form}: {self._wanted}{more}"
+
+
+def _plain(text: str) -> str:
+    """Refuse a text that was meant as a pattern, but does not say of which sort."""
+    if _WILD.isdisjoint(text):
+        return text
+    quoted = text if len(text) <= 50 else text[:49] + "…"
+    raise ValueError(
+        f'say how to read it: {{glob: "{quoted}"}}, {{regex: "…"}}, or {{in: […]}} letter by letter'
+    )
+
+
+def _refuse_too_deep(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST + 1):
+        inner = [item for part in level for item in _inner(part)]
+        if not inner:
+            return
+        level = inner
+    raise ValueError(f"conditions stand in one another deeper than {DEEPEST} levels")
+
+
+def _inner(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return [item for item in value if isinstance(item, dict | list)]
+    if isinstance(value, dict):
+        return [value[key] for key in ("not", "any") if isinstance(value.get(key), dict | list)]
+    return []

@@ -1,0 +1,43 @@
+"""The normalised names of what can happen, and which of them is a push."""
+
+EVENT_TYPES = (
+    "artifact.pushed",
+    "artifact.pulled",
+    "artifact.deleted",
+    "artifact.rejected",
+    "artifact.promoted",
+    "artifact.quarantined",
+    "artifact.storage_changed",
+    "artifact.expiring",
+    "tag.deleted",
+    "repository.created",
+    "repository.deleted",
+    "referrer.pushed",
+    "blob.pushed",
+    "blob.pulled",
+    "blob.mounted",
+    "blob.deleted",
+    "chart.pushed",
+    "chart.pulled",
+    "chart.deleted",
+    "scan.completed",
+    "scan.failed",
+    "scan.stopped",
+    "scan.config_changed",
+    "vulnerability.found",
+    "replication.changed",
+    "cache.synced",
+    "retention.finished",
+    "quota.warned",
+    "quota.exceeded",
+    "build.queued",
+    "build.started",
+    "build.succeeded",
+    "build.failed",
+    "build.cancelled",
+    "registry.unknown",
+    "source.pinged",
+)
+
+PUSHES = frozenset({"artifact.pushed"})
+"""What an index and each of its images give one of; charts always have a tag, referrers none."""
