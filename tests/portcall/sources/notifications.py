@@ -46,17 +46,28 @@ def recorded(kind: str, case: str, **changes: Any) -> Notification:
     return replace(notification, **changes)
 
 
+def recording(kind: str, case: str) -> Any:
+    """Give the JSON of a recorded body."""
+    return json.loads(body(kind, case))
+
+
 def _beside(kind: str, case: str, ending: str) -> str | None:
     file = FILES / kind / f"{case}{ending}"
     return file.read_text() if file.exists() else None
 
 
-def parse(kind: str, content: bytes | Any, source: str = "eu") -> Parsed:
+def sent(content: bytes | Any, headers: dict[str, str] | None = None) -> Notification:
+    """Give a notification of this body, given as bytes or as JSON."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return KINDS[kind].parse(Notification(source, raw, received_at=RECEIVED))
+    return Notification("eu", raw, headers or {}, received_at=RECEIVED)
 
 
-def only(kind: str, content: bytes | Any, source: str = "eu") -> RegistryEvent:
+def parse(kind: str, content: Notification | bytes | Any, source: str = "eu") -> Parsed:
+    notification = content if isinstance(content, Notification) else sent(content)
+    return KINDS[kind].parse(replace(notification, source=source))
+
+
+def only(kind: str, content: Notification | bytes | Any, source: str = "eu") -> RegistryEvent:
     parsed = parse(kind, content, source)
     assert not parsed.refusals
     (event,) = parsed.events

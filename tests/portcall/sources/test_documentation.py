@@ -7,8 +7,7 @@ from portcall.policies import Source
 from portcall.sources.harbor_names import NATIVE_TYPES, PING
 from portcall.sources.kinds import BUILT_IN
 from portcall.sources.quay_names import NATIVE_TYPES as QUAYS
-from tests.portcall.sources.notifications import FILES
-from tests.portcall.sources.recorded import read, recorded
+from tests.portcall.sources.notifications import cases, parse, recorded
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text()
 BLOBS = {"blob.pushed", "blob.pulled", "blob.mounted", "tag.deleted", "repository.deleted"}
@@ -26,12 +25,11 @@ def test_every_event_type_is_in_the_table(event_type):
     assert f"`{event_type}`" in PAGE
 
 
-@pytest.mark.parametrize("kind", ["github", "nexus", "jfrog", "ecr", "gar"])
+@pytest.mark.parametrize("kind", [kind.kind for kind in BUILT_IN])
 def test_every_type_that_a_recording_gives_is_named(kind):
-    files = sorted((FILES / kind).glob("*.json"))
-    cases = [file.stem for file in files if not file.stem.endswith(".headers")]
-    types = {event.type for case in cases for event in read(kind, recorded(kind, case)).events}
-    assert [name for name in types if not name.startswith(kind) and f"`{name}`" not in PAGE] == []
+    events = (event for case in cases(kind) for event in parse(kind, recorded(kind, case)).events)
+    types = {event.type for event in events if not event.type.startswith(f"{kind}.")}
+    assert {name for name in types if f"`{name}`" not in PAGE} == set()
 
 
 def test_the_documented_source_is_one():

@@ -5,13 +5,12 @@ import pytest
 
 from portcall.errors import NotificationError
 from portcall.events import Replication, Scan
-from tests.portcall.sources.notifications import facts
-from tests.portcall.sources.recorded import content, read, recorded, sent, the_event
+from tests.portcall.sources.notifications import facts, only, parse, recorded, recording, sent
 
 DIGEST = "sha256:" + "1" * 64
 HOST = "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
-PUSH = content("ecr", "push")
-SCAN = content("ecr", "scan-complete")
+PUSH = recording("ecr", "push")
+SCAN = recording("ecr", "scan-complete")
 
 
 def changed(event=PUSH, detail=None, **envelope):
@@ -207,7 +206,7 @@ def changed(event=PUSH, detail=None, **envelope):
     ],
 )
 def test_what_eventbridge_sends_is_understood(case, expected):
-    event = the_event("ecr", recorded("ecr", case))
+    event = only("ecr", recorded("ecr", case))
     assert facts(event, expected) == expected
     assert event.kind == "ecr"
     assert event.raw is not None
@@ -215,17 +214,17 @@ def test_what_eventbridge_sends_is_understood(case, expected):
 
 
 def test_a_failed_replication_says_so():
-    replication = the_event("ecr", recorded("ecr", "replication-failed")).replication
+    replication = only("ecr", recorded("ecr", "replication-failed")).replication
     assert replication is not None
     assert (replication.status, replication.native_status) == ("failed", "FAILED")
 
 
 def test_a_change_of_several_repositories_is_one_event_for_each():
     case = recorded("ecr", "scan-frequency-of-two-repositories")
-    first, second = read("ecr", case).events
+    first, second = parse("ecr", case).events
     assert (first.repository, second.repository) == ("shop/web", "shop/api")
     assert first.id != second.id
-    assert [event.id for event in read("ecr", case).events] == [first.id, second.id]
+    assert [event.id for event in parse("ecr", case).events] == [first.id, second.id]
     assert first.raw is not None
     assert [
         part["repository-name"]
@@ -234,15 +233,15 @@ def test_a_change_of_several_repositories_is_one_event_for_each():
 
 
 def test_one_event_of_several_can_be_read_again_from_its_own_bytes():
-    for event in read("ecr", recorded("ecr", "scan-frequency-of-two-repositories")).events:
+    for event in parse("ecr", recorded("ecr", "scan-frequency-of-two-repositories")).events:
         assert event.raw is not None
-        again = the_event("ecr", sent("ecr", event.raw.content()))
+        again = only("ecr", sent(event.raw.content()))
         assert again.without_raw() == event.without_raw()
 
 
 def test_a_list_of_repositories_in_another_event_does_not_divide_it():
     body = changed(detail={"repositories": [{"a": 1}, {"b": 2}]})
-    assert the_event("ecr", sent("ecr", body)).repository == "shop/web"
+    assert only("ecr", body).repository == "shop/web"
 
 
 @pytest.mark.parametrize(
@@ -258,31 +257,34 @@ def test_a_list_of_repositories_in_another_event_does_not_divide_it():
         ),
         (changed({**PUSH, "detail-type": "ECR Artifact Action"}), {"type": "artifact.pushed"}),
         (changed(SCAN, {"finding-severity-counts": None}), {"tags": ("1.4.2", "latest")}),
-        (changed(content("ecr", "replicated"), {"result": None}), {"type": "replication.changed"}),
-        (changed(content("ecr", "scan-frequency"), {"repositories": []}), {"repository": None}),
-        (changed(content("ecr", "inspector-finding"), {"resources": None}), {"repository": None}),
+        (
+            changed(recording("ecr", "replicated"), {"result": None}),
+            {"type": "replication.changed"},
+        ),
+        (changed(recording("ecr", "scan-frequency"), {"repositories": []}), {"repository": None}),
+        (changed(recording("ecr", "inspector-finding"), {"resources": None}), {"repository": None}),
     ],
 )
 def test_what_is_left_out_is_absent(body, expected):
-    assert facts(the_event("ecr", sent("ecr", body)), expected) == expected
+    assert facts(only("ecr", body), expected) == expected
 
 
 def test_figures_that_nobody_gave_are_unknown_and_not_zero():
     body = changed(SCAN, {"finding-severity-counts": None})
-    scan = the_event("ecr", sent("ecr", body)).scan
+    scan = only("ecr", body).scan
     assert scan is not None
     assert (scan.total, scan.severity, scan.counts) == (None, None, {})
 
 
 def test_figures_that_are_none_are_left_out():
     counts = {"HIGH": "many", "LOW": 2, "a" * 60: 1}
-    scan = the_event("ecr", sent("ecr", changed(SCAN, {"finding-severity-counts": counts}))).scan
+    scan = only("ecr", changed(SCAN, {"finding-severity-counts": counts})).scan
     assert scan is not None
     assert scan.counts == {"Low": 2, "A" + "a" * 49: 1}
 
 
 def test_a_repeat_has_eventbridges_own_id():
-    assert the_event("ecr", recorded("ecr", "push")).id == PUSH["id"]
+    assert only("ecr", recorded("ecr", "push")).id == PUSH["id"]
 
 
 @pytest.mark.parametrize(
@@ -299,12 +301,12 @@ def test_a_repeat_has_eventbridges_own_id():
         (changed(SCAN, {"repository-name": None}), "detail.repository-name", "missing_field"),
         (changed(SCAN, {"image-tags": [5]}), "detail.image-tags.0", "wrong_type"),
         (
-            changed(content("ecr", "cache-synced"), {"sync-status": ""}),
+            changed(recording("ecr", "cache-synced"), {"sync-status": ""}),
             "detail.sync-status",
             "missing_field",
         ),
         (
-            changed(content("ecr", "cloudtrail-call"), {"eventName": None}),
+            changed(recording("ecr", "cloudtrail-call"), {"eventName": None}),
             "detail.eventName",
             "missing_field",
         ),
@@ -312,5 +314,5 @@ def test_a_repeat_has_eventbridges_own_id():
 )
 def test_a_refusal_names_the_field(body, field, reason):
     with pytest.raises(NotificationError) as refused:
-        read("ecr", sent("ecr", body))
+        parse("ecr", body)
     assert (refused.value.field, refused.value.reason) == (field, reason)

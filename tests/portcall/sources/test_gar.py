@@ -5,12 +5,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portcall.errors import NotificationError
-from tests.portcall.sources.notifications import RECEIVED, facts
-from tests.portcall.sources.recorded import content, read, recorded, sent, the_event
+from tests.portcall.sources.notifications import (
+    RECEIVED,
+    facts,
+    only,
+    parse,
+    recorded,
+    recording,
+    sent,
+)
 
 DIGEST = "sha256:" + "1" * 64
 IMAGE = "europe-docker.pkg.dev/acme-prod/images/shop/web"
-WRAPPED = content("gar", "insert-with-tag")
+WRAPPED = recording("gar", "insert-with-tag")
 
 
 def wrapped(data, **message):
@@ -78,7 +85,7 @@ def wrapped(data, **message):
     ],
 )
 def test_what_pubsub_sends_is_understood(case, expected):
-    event = the_event("gar", recorded("gar", case))
+    event = only("gar", recorded("gar", case))
     assert facts(event, expected) == expected
     assert event.kind == "gar"
     assert event.raw is not None
@@ -89,34 +96,32 @@ def test_what_pubsub_sends_is_understood(case, expected):
     "notification",
     [
         recorded("gar", "empty-data-ping"),
-        sent("gar", {"message": {"messageId": "1"}}),
-        sent("gar", {"message": {"data": None}}),
-        sent("gar", b"", {"x-goog-pubsub-message-id": "1"}),
+        sent({"message": {"messageId": "1"}}),
+        sent({"message": {"data": None}}),
+        sent(b"", {"x-goog-pubsub-message-id": "1"}),
     ],
     ids=["empty", "absent", "null", "unwrapped"],
 )
 def test_a_message_without_data_starts_nothing(notification):
-    parsed = read("gar", notification)
+    parsed = parse("gar", notification)
     assert (parsed.events, parsed.refusals) == ((), ())
 
 
 def test_a_message_that_pubsub_sends_again_is_the_same_event():
     first = recorded("gar", "delete-tag")
-    again = content("gar", "delete-tag") | {"deliveryAttempt": 3}
+    again = recording("gar", "delete-tag") | {"deliveryAttempt": 3}
     later = recorded(
         "gar",
         "delete-tag",
         body=json.dumps(again).encode(),
         received_at=RECEIVED + timedelta(days=3),
     )
-    assert the_event("gar", first).id == the_event("gar", later).id
+    assert only("gar", first).id == only("gar", later).id
 
 
 def test_without_a_message_id_the_time_of_arrival_parts_two_events():
     first, repeat, later = (
-        the_event(
-            "gar", recorded("gar", "unwrapped-without-metadata", received_at=RECEIVED + after)
-        ).id
+        only("gar", recorded("gar", "unwrapped-without-metadata", received_at=RECEIVED + after)).id
         for after in (timedelta(0), timedelta(seconds=5), timedelta(hours=1))
     )
     assert first == repeat != later
@@ -163,11 +168,11 @@ def test_without_a_message_id_the_time_of_arrival_parts_two_events():
 )
 def test_a_refusal_names_the_field(body, field, reason):
     with pytest.raises(NotificationError) as refused:
-        read("gar", sent("gar", body))
+        parse("gar", body)
     assert (refused.value.field, refused.value.reason) == (field, reason)
 
 
 def test_what_is_no_json_is_said_of_the_data_and_not_of_the_body():
     with pytest.raises(NotificationError) as refused:
-        read("gar", sent("gar", wrapped(b"hello")))
+        parse("gar", wrapped(b"hello"))
     assert refused.value.message.startswith("message.data is not JSON")

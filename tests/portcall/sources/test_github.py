@@ -6,11 +6,18 @@ import pytest
 
 from portcall.errors import NotificationError
 from portcall.sources.github import Github
-from tests.portcall.sources.notifications import RECEIVED, facts
-from tests.portcall.sources.recorded import content, read, recorded, sent, the_event
+from tests.portcall.sources.notifications import (
+    RECEIVED,
+    facts,
+    only,
+    parse,
+    recorded,
+    recording,
+    sent,
+)
 
 DIGEST = "sha256:" + "1" * 64
-PUSHED = content("github", "package-published")
+PUSHED = recording("github", "package-published")
 
 
 def changed(package=None, version=None, **body):
@@ -84,7 +91,7 @@ def changed(package=None, version=None, **body):
     ],
 )
 def test_what_github_sends_is_understood(case, expected):
-    event = the_event("github", recorded("github", case))
+    event = only("github", recorded("github", case))
     assert facts(event, expected) == expected
     assert event.kind == "github"
     assert event.raw is not None
@@ -93,18 +100,18 @@ def test_what_github_sends_is_understood(case, expected):
 
 @pytest.mark.parametrize("case", ["ping", "npm-package-ping", "other-event-ping"])
 def test_what_is_about_no_image_is_accepted_and_starts_nothing(case):
-    parsed = read("github", recorded("github", case))
+    parsed = parse("github", recorded("github", case))
     assert (parsed.events, parsed.refusals) == ((), ())
 
 
 def test_other_events_are_not_even_read():
     headers = {"x-github-event": "workflow_run"}
-    assert read("github", sent("github", b"not JSON", headers)).events == ()
+    assert parse("github", sent(b"not JSON", headers)).events == ()
 
 
 @pytest.mark.parametrize("word", ["CONTAINER", "container", "docker", "Docker"])
 def test_the_case_of_a_packages_type_does_not_matter(word):
-    event = the_event("github", sent("github", changed({"package_type": word})))
+    event = only("github", changed({"package_type": word}))
     assert event.repository == "acme/web"
 
 
@@ -112,8 +119,8 @@ def test_a_form_is_read_like_the_json_in_it():
     as_json = recorded("github", "package-published")
     form = urlencode({"payload": as_json.body.decode()}).encode()
     headers = {**as_json.headers, "content-type": "application/x-www-form-urlencoded"}
-    event = the_event("github", recorded("github", "package-published", body=form, headers=headers))
-    plain = the_event("github", as_json)
+    event = only("github", recorded("github", "package-published", body=form, headers=headers))
+    plain = only("github", as_json)
     assert event.without_raw() == plain.without_raw()
     assert event.raw is not None
     assert (event.raw.content(), event.raw.content_type) == (form, headers["content-type"])
@@ -127,7 +134,7 @@ def test_a_form_is_read_like_the_json_in_it():
 def test_a_form_without_a_payload_is_refused(form):
     headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     with pytest.raises(NotificationError) as refused:
-        read("github", sent("github", form, headers))
+        parse("github", sent(form, headers))
     assert (refused.value.reason, refused.value.field) == ("not_a_form", "payload")
 
 
@@ -136,7 +143,7 @@ def test_a_redelivery_is_the_same_event_and_a_second_delivery_another():
     later = recorded("github", "package-published", received_at=RECEIVED + timedelta(days=2))
     other = {**once.headers, "x-github-delivery": "another"}
     ids = [
-        the_event("github", notification).id
+        only("github", notification).id
         for notification in (once, later, recorded("github", "package-published", headers=other))
     ]
     assert ids[0] == ids[1] != ids[2]
@@ -144,7 +151,7 @@ def test_a_redelivery_is_the_same_event_and_a_second_delivery_another():
 
 def test_without_a_delivery_id_the_body_is_the_identity():
     ids = {
-        the_event("github", sent("github", body)).id
+        only("github", body).id
         for body in (PUSHED, PUSHED, changed({"updated_at": "2025-06-15T15:06:41Z"}))
     }
     assert len(ids) == 2
@@ -167,13 +174,13 @@ def test_without_a_delivery_id_the_body_is_the_identity():
     ],
 )
 def test_what_github_leaves_out_is_found_elsewhere_or_absent(package, version, expected):
-    event = the_event("github", sent("github", changed(package, version)))
+    event = only("github", changed(package, version))
     assert facts(event, expected) == expected
 
 
 def test_escaped_characters_are_what_they_stand_for():
     written = json.dumps(changed({"owner": {"login": "A<b"}, "package_version": None}))
-    event = the_event("github", sent("github", written.replace("<", "\\u003c").encode()))
+    event = only("github", sent(written.replace("<", "\\u003c").encode()))
     assert event.repository == "a<b/web"
 
 
@@ -211,7 +218,7 @@ def test_escaped_characters_are_what_they_stand_for():
 )
 def test_a_refusal_names_the_field(body, field, reason):
     with pytest.raises(NotificationError) as refused:
-        read("github", sent("github", body))
+        parse("github", body)
     assert (refused.value.field, refused.value.reason) == (field, reason)
 
 

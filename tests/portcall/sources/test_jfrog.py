@@ -4,10 +4,17 @@ import pytest
 
 from portcall.errors import NotificationError
 from portcall.sources.jfrog import Jfrog
-from tests.portcall.sources.notifications import RECEIVED, facts
-from tests.portcall.sources.recorded import content, read, recorded, sent, the_event
+from tests.portcall.sources.notifications import (
+    RECEIVED,
+    facts,
+    only,
+    parse,
+    recorded,
+    recording,
+    sent,
+)
 
-PUSHED = content("jfrog", "image-pushed")
+PUSHED = recording("jfrog", "image-pushed")
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -91,7 +98,7 @@ def changed(**data):
     ],
 )
 def test_what_artifactory_sends_is_understood(case, expected):
-    event = the_event("jfrog", recorded("jfrog", case))
+    event = only("jfrog", recorded("jfrog", case))
     assert facts(event, expected) == expected
     assert event.kind == "jfrog"
     assert event.raw is not None
@@ -99,7 +106,7 @@ def test_what_artifactory_sends_is_understood(case, expected):
 
 
 def test_what_its_test_button_sends_starts_nothing():
-    parsed = read("jfrog", recorded("jfrog", "test-button-ping"))
+    parsed = parse("jfrog", recorded("jfrog", "test-button-ping"))
     assert (parsed.events, parsed.refusals) == ((), ())
 
 
@@ -122,17 +129,17 @@ def test_what_its_test_button_sends_starts_nothing():
     ],
 )
 def test_an_image_is_found_in_its_path_and_in_its_own_fields(data, expected):
-    assert facts(the_event("jfrog", sent("jfrog", changed(**data))), expected) == expected
+    assert facts(only("jfrog", changed(**data)), expected) == expected
 
 
 def test_an_image_event_nobody_foresaw_may_name_no_image():
-    event = the_event("jfrog", sent("jfrog", {"domain": "docker", "event_type": "cleaned"}))
+    event = only("jfrog", sent({"domain": "docker", "event_type": "cleaned"}))
     assert (event.type, event.repository) == ("jfrog.docker.cleaned", None)
 
 
 def test_a_repeat_is_the_same_event_and_the_same_push_later_another():
     first, repeat, later = (
-        the_event("jfrog", recorded("jfrog", "image-pushed", received_at=RECEIVED + after)).id
+        only("jfrog", recorded("jfrog", "image-pushed", received_at=RECEIVED + after)).id
         for after in (timedelta(0), timedelta(seconds=5), timedelta(hours=1))
     )
     assert first == repeat != later
@@ -153,7 +160,7 @@ def test_a_repeat_is_the_same_event_and_the_same_push_later_another():
 )
 def test_a_refusal_names_the_field(body, field, reason):
     with pytest.raises(NotificationError) as refused:
-        read("jfrog", sent("jfrog", body))
+        parse("jfrog", body)
     assert (refused.value.field, refused.value.reason) == (field, reason)
 
 

@@ -4,11 +4,18 @@ import pytest
 
 from portcall.errors import NotificationError
 from portcall.sources.nexus import Nexus
-from tests.portcall.sources.notifications import RECEIVED, facts
-from tests.portcall.sources.recorded import content, read, recorded, sent, the_event
+from tests.portcall.sources.notifications import (
+    RECEIVED,
+    facts,
+    only,
+    parse,
+    recorded,
+    recording,
+    sent,
+)
 
 DIGEST = "sha256:" + "1" * 64
-CREATED = content("nexus", "component-created")
+CREATED = recording("nexus", "component-created")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ CREATED = content("nexus", "component-created")
     ],
 )
 def test_what_nexus_sends_is_understood(case, expected):
-    event = the_event("nexus", recorded("nexus", case))
+    event = only("nexus", recorded("nexus", case))
     assert facts(event, expected) == expected
     assert event.kind == "nexus"
     assert event.raw is not None
@@ -112,20 +119,20 @@ def test_what_nexus_sends_is_understood(case, expected):
     "case", ["component-created", "component-purged", "asset-purged", "repository-created", "audit"]
 )
 def test_without_its_header_a_body_shows_which_webhook_it_is(case):
-    with_header = the_event("nexus", recorded("nexus", case))
-    assert the_event("nexus", recorded("nexus", case, headers={})).type == with_header.type
+    with_header = only("nexus", recorded("nexus", case))
+    assert only("nexus", recorded("nexus", case, headers={})).type == with_header.type
 
 
 def test_a_webhook_nobody_foresaw_may_lack_an_action():
-    event = the_event("nexus", sent("nexus", {}, {"x-nexus-webhook-id": "rm:licence"}))
+    event = only("nexus", sent({}, {"x-nexus-webhook-id": "rm:licence"}))
     assert event.type == "nexus.licence"
 
 
 def test_an_asset_of_docker_that_is_no_part_of_an_image_keeps_its_own_name():
-    body = content("nexus", "asset-blob-created") | {
+    body = recording("nexus", "asset-blob-created") | {
         "asset": {"format": "docker", "name": "v2/shop/web/tags/list"}
     }
-    event = the_event("nexus", sent("nexus", body))
+    event = only("nexus", body)
     assert (event.type, event.attributes["path"]) == (
         "nexus.asset.created",
         "v2/shop/web/tags/list",
@@ -133,12 +140,12 @@ def test_an_asset_of_docker_that_is_no_part_of_an_image_keeps_its_own_name():
 
 
 def test_an_action_nobody_foresaw_keeps_its_own_name():
-    event = the_event("nexus", sent("nexus", CREATED | {"action": "MOVED"}))
+    event = only("nexus", sent(CREATED | {"action": "MOVED"}))
     assert (event.type, event.repository) == ("nexus.component.moved", "shop/web")
 
 
 def ids(*notifications):
-    return {the_event("nexus", notification).id for notification in notifications}
+    return {only("nexus", notification).id for notification in notifications}
 
 
 def test_the_delivery_is_the_identity():
@@ -147,10 +154,10 @@ def test_the_delivery_is_the_identity():
 
 
 def test_without_a_delivery_the_body_and_the_time_in_it_are_the_identity():
-    again = sent("nexus", CREATED)
-    second = sent("nexus", CREATED | {"timestamp": "2025-06-15T15:06:40.124+0000"})
-    assert len(ids(sent("nexus", CREATED), again)) == 1
-    assert len(ids(sent("nexus", CREATED), second)) == 2
+    again = sent(CREATED)
+    second = sent(CREATED | {"timestamp": "2025-06-15T15:06:40.124+0000"})
+    assert len(ids(sent(CREATED), again)) == 1
+    assert len(ids(sent(CREATED), second)) == 2
 
 
 def test_without_delivery_and_time_the_time_of_arrival_parts_two_events():
@@ -181,7 +188,7 @@ def test_without_delivery_and_time_the_time_of_arrival_parts_two_events():
 )
 def test_a_refusal_names_the_field(body, field, reason):
     with pytest.raises(NotificationError) as refused:
-        read("nexus", sent("nexus", body))
+        parse("nexus", body)
     assert (refused.value.field, refused.value.reason) == (field, reason)
 
 
