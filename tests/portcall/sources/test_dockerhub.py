@@ -1,12 +1,9 @@
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from portcall.errors import NotificationError
-from portcall.sources.dockerhub import Dockerhub
-from portcall.sources.kind import Notification
-from tests.portcall.sources.notifications import RECEIVED, body, facts, only, parse
+from tests.portcall.sources.notifications import RECEIVED, body, facts, only, parse, recorded
 
 PUSHED = datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
 PUSH = {
@@ -93,13 +90,12 @@ def test_the_same_push_is_another_event_of_another_source():
 
 
 def test_without_a_time_a_push_is_known_by_when_it_came():
-    raw = body("dockerhub", "minimal")
+    moments = [RECEIVED + timedelta(seconds=seconds) for seconds in (0, 30, 600)]
     first, repeat, later = (
-        Dockerhub().parse(Notification("eu", raw, received_at=RECEIVED + timedelta(seconds=s)))
-        for s in (0, 30, 600)
+        only("dockerhub", recorded("dockerhub", "minimal", received_at=at)) for at in moments
     )
-    assert first.events[0].occurred_at == RECEIVED
-    assert first.events[0].id == repeat.events[0].id != later.events[0].id
+    assert first.occurred_at == RECEIVED
+    assert first.id == repeat.id != later.id
 
 
 @pytest.mark.parametrize(
@@ -115,5 +111,5 @@ def test_without_a_time_a_push_is_known_by_when_it_came():
 )
 def test_a_refusal_names_the_field(content, field):
     with pytest.raises(NotificationError) as refused:
-        parse("dockerhub", json.dumps(content).encode())
+        parse("dockerhub", content)
     assert refused.value.field == field

@@ -1,33 +1,26 @@
-import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from portcall.errors import NotificationError
 from portcall.events import Quota, RegistryEvent, Replication, Scan
-from portcall.sources.kind import Notification
-from portcall.sources.quay import Quay
 from portcall.sources.repeats import WINDOW
-from tests.portcall.sources.notifications import FILES, RECEIVED, body, facts
+from tests.portcall.sources.notifications import RECEIVED, body, facts, only, recorded, sent
 
 BUILD = "50bc599a-0000-4000-8000-000000000001"
 BASE = {"repository": "shop/web", "namespace": "shop", "docker_url": "quay.example.test/shop/web"}
 PUSH = BASE | {"updated_tags": ["latest"]}
 
 
-def recorded(case: str) -> RegistryEvent:
-    hint = FILES / "quay" / f"{case}.hint"
-    return told(body("quay", case), hint=hint.read_text().strip() if hint.exists() else None)
+def found(case: str) -> RegistryEvent:
+    return only("quay", recorded("quay", case))
 
 
 def told(content, *, hint=None, after=0):
     """Parse what came some seconds after the start of a window."""
-    into = RECEIVED.timestamp() % WINDOW
-    at = RECEIVED + timedelta(seconds=after - into)
-    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    notification = Notification("eu", raw, hint=hint, received_at=at)
-    (event,) = Quay().parse(notification).events
-    return event
+    at = RECEIVED + timedelta(seconds=after - RECEIVED.timestamp() % WINDOW)
+    return only("quay", replace(sent(content), hint=hint, received_at=at))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +45,7 @@ def told(content, *, hint=None, after=0):
     ],
 )
 def test_every_event_of_a_repository_is_understood(case, expected):
-    event = recorded(case)
+    event = found(case)
     assert facts(event, expected) == expected
     assert (event.kind, event.project, event.repository) == ("quay", "shop", "shop/web")
     assert event.registry == "quay.example.test"
@@ -63,12 +56,12 @@ def test_every_event_of_a_repository_is_understood(case, expected):
 
 
 def test_a_digest_in_the_place_of_a_tag_is_no_tag():
-    event = recorded("vulnerability-found-untagged")
+    event = found("vulnerability-found-untagged")
     assert (event.tags, event.digest) == ((), "sha256:" + "6" * 64)
 
 
 def test_a_vulnerability_names_its_cve_and_its_severity():
-    event = recorded("vulnerability-found")
+    event = found("vulnerability-found")
     assert event.scan == Scan(kind="vulnerability", severity="High")
     assert event.attributes["cve"] == "CVE-2025-0001"
     assert event.attributes["vulnerabilities"] == [
@@ -83,11 +76,11 @@ def test_a_vulnerability_names_its_cve_and_its_severity():
 
 
 def test_of_several_vulnerabilities_the_first_is_the_worst():
-    event = recorded("vulnerabilities-found")
+    event = found("vulnerabilities-found")
     assert event.scan is not None
     assert event.scan.severity == "Critical"
-    found = [item["id"] for item in event.attributes["vulnerabilities"]]
-    assert found == ["CVE-2025-0001", "CVE-2025-0003"]
+    ids = [item["id"] for item in event.attributes["vulnerabilities"]]
+    assert ids == ["CVE-2025-0001", "CVE-2025-0003"]
 
 
 def test_a_vulnerability_that_is_not_described_has_no_severity():
@@ -95,7 +88,7 @@ def test_a_vulnerability_that_is_not_described_has_no_severity():
 
 
 def test_a_build_keeps_what_was_built_and_why_it_failed():
-    queued = recorded("build-queued").attributes
+    queued = found("build-queued").attributes
     expected = {
         "build_id": BUILD,
         "is_manual": False,
@@ -105,7 +98,7 @@ def test_a_build_keeps_what_was_built_and_why_it_failed():
         "commit_message": "Serve pages faster",
     }
     assert {name: queued[name] for name in expected} == expected
-    failed = recorded("build-failure").attributes
+    failed = found("build-failure").attributes
     assert failed["error_message"] == "step 3 of the Dockerfile failed"
     assert "trigger_kind" not in failed
 
@@ -127,7 +120,7 @@ def test_a_build_of_several_manifests_has_no_digest_of_its_own():
     ],
 )
 def test_a_mirror_says_how_its_synchronisation_stands(case, status, native_status):
-    event = recorded(case)
+    event = found(case)
     assert event.type == "replication.changed"
     assert event.replication == Replication(
         status=status,
@@ -146,7 +139,7 @@ def test_a_mirror_says_how_its_synchronisation_stands(case, status, native_statu
     ],
 )
 def test_a_quota_belongs_to_a_namespace_and_has_figures(case, event_type, used):
-    event = recorded(case)
+    event = found(case)
     assert (event.type, event.project, event.repository) == (event_type, "shop", None)
     assert event.registry == "quay.example.test"
     assert event.quota is not None
@@ -226,13 +219,13 @@ def test_a_build_is_known_by_its_id_and_its_state_however_late():
 
 
 def test_a_cve_is_the_same_event_until_it_gets_worse():
-    def found(*tags, severity="Low"):
+    def cve(*tags, severity="Low"):
         vulnerability = {"id": "CVE-1", "priority": severity}
         content = BASE | {"tags": tags, "vulnerability": vulnerability}
         return told(content, hint="vulnerability_found", after=len(tags) * WINDOW).id
 
-    assert found("a", "b") == found("b", "a")
-    assert len({found("a"), found("a", "b"), found("a", severity="High")}) == 3
+    assert cve("a", "b") == cve("b", "a")
+    assert len({cve("a"), cve("a", "b"), cve("a", severity="High")}) == 3
 
 
 @pytest.mark.parametrize(
