@@ -22,6 +22,7 @@ from portcall.events import RegistryEvent
 from portcall.policies import Ignore, Source
 from portcall.ports import Engine, Inbox, InboxEntry
 from portcall.sources.kind import Notification, Parsed, Refusal, SourceKind
+from portcall.verification import awaiting_verification, is_own_pull
 
 PLACE_PATIENCE = 0.05
 """Seconds that an event waits for one of the places below."""
@@ -93,6 +94,8 @@ class Intake:
 
     async def _accept_parsed(self, source: Source, parsed: Parsed) -> NotificationAnswer:
         wanted = [event for event in parsed.events if not is_ignored(source.ignore, event)]
+        if source.verify:
+            wanted = [awaiting_verification(event) for event in wanted if not is_own_pull(event)]
         return NotificationAnswer(
             events=await self.accept(source.name, wanted),
             ignored=len(parsed.events) - len(wanted),

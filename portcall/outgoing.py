@@ -8,7 +8,7 @@ from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from portcall.attempts import Headers
-from portcall.auth import BasicAuth, BearerAuth, HeaderAuth
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, TargetAuth
 from portcall.formats.format import Message
 from portcall.policies import Target
 from portcall.ports import OutgoingRequest
@@ -35,7 +35,7 @@ def outgoing_request(
             (("Content-Type", message.content_type),),
             message.headers,
             _allowed(target.headers.items()),
-            _allowed(auth_headers(target)),
+            _allowed(auth_headers(target.auth)),
             (
                 ("Host", urlsplit(target.url).netloc.rpartition("@")[2]),
                 # A compressed answer could not be searched for secrets, nor read in the log.
@@ -50,9 +50,9 @@ def outgoing_request(
     )
 
 
-def auth_headers(target: Target) -> Headers:
-    """Give the header that a target's credential makes."""
-    match target.auth:
+def auth_headers(auth: TargetAuth) -> Headers:
+    """Give the header that a credential makes."""
+    match auth:
         case BearerAuth(token=token):
             return (("Authorization", f"Bearer {token.get_secret_value()}"),)
         case BasicAuth(username=username, password=password):

@@ -13,7 +13,7 @@ from portcall.attempts import BODY_LIMIT, AttemptError, Headers, Timings
 from portcall.auth import OidcAuth
 from portcall.events import RegistryEvent
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
-from portcall.policies import Policy, Source, Target
+from portcall.policies import Policy, RegistryAccess, Source, Target
 
 SpecT = TypeVar("SpecT", Source, Target, Policy)
 
@@ -212,6 +212,47 @@ class Transport(Protocol):
 
     async def send(self, request: OutgoingRequest) -> Exchange:
         """Send one request; the receiver's faults come back as a value."""
+        ...
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as a registry gives it; `content` is empty where it was too large to read."""
+
+    digest: str
+    media_type: str | None
+    content: bytes
+
+
+class Repository(Protocol):
+    """One repository of a registry, asked over the OCI distribution API.
+
+    UnavailableError is what neither confirms nor denies: nobody answers, a credential is
+    refused, the answer is no registry's.
+    """
+
+    async def manifest(self, reference: str) -> Manifest | None:
+        """Give what a tag or digest names; None where the registry says that it has none."""
+        ...
+
+    async def digest(self, tag: str) -> str | None:
+        """Give what a tag names now, without reading it."""
+        ...
+
+    async def blob(self, digest: str) -> bytes | None:
+        """Give a small blob; None where there is none or it is large."""
+        ...
+
+    async def tags(self, limit: int) -> tuple[Sequence[str], bool]:
+        """Give at most so many tags, and whether there are more."""
+        ...
+
+
+class Registries(Protocol):
+    """Knows how to ask a registry."""
+
+    def repository(self, access: RegistryAccess, name: str) -> Repository:
+        """Give one repository, without asking yet."""
         ...
 
 

@@ -84,7 +84,7 @@ class Redaction:
 def redaction_for(target: Target) -> Redaction:
     """Give what hides the secrets of a target."""
     secrets = {*_auth_secrets(target), *_signing_secrets(target), *_named_secrets(target)}
-    return Redaction(secrets, (name for name, _ in auth_headers(target)))
+    return Redaction(secrets, (name for name, _ in auth_headers(target.auth)))
 
 
 def is_sensitive(name: str) -> bool:
@@ -96,7 +96,7 @@ def _auth_secrets(target: Target) -> Iterator[bytes]:
     for value in dict(target.auth).values():
         if isinstance(value, SecretStr):
             yield value.get_secret_value().encode()
-    for _, value in auth_headers(target):
+    for _, value in auth_headers(target.auth):
         yield value.rpartition(" ")[2].encode()  # without a scheme: Bearer, Basic, ...
 
 

@@ -1,6 +1,8 @@
 """The ports in memory. They pass the same contract tests as the real adapters."""
 
+import hashlib
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,8 +20,8 @@ from portcall.errors import (
 )
 from portcall.events import RegistryEvent
 from portcall.ids import derived_id, event_workflow_id
-from portcall.policies import Policy, Source, Target, is_holding
-from portcall.ports import InboxEntry, PolicySnapshot, SpecT, Started, Stored
+from portcall.policies import Policy, RegistryAccess, Source, Target, is_holding
+from portcall.ports import InboxEntry, Manifest, PolicySnapshot, SpecT, Started, Stored
 
 
 @dataclass
@@ -256,3 +258,57 @@ class FakeTokens:
         if not self.available:
             raise UnavailableError("The keys of the token's issuer are not known yet.")
         return None if token == self.trusted else f"no key of {wanted.issuer} signed it"
+
+
+@dataclass
+class FakeRepository:
+    """A `Repository` in memory; `why` is what stands in the way of an answer."""
+
+    name: str
+    why: str | None = None
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    tagged: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def push(self, document: Mapping[str, Any], *tags: str) -> str:
+        """Keep a manifest under its digest and tags."""
+        content = json.dumps(document).encode()
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        manifest = Manifest(digest, document.get("mediaType"), content)
+        self.manifests |= dict.fromkeys((digest, *tags), manifest)
+        self.tagged += tags
+        return digest
+
+    async def manifest(self, reference: str) -> Manifest | None:
+        self._ask(reference)
+        return self.manifests.get(reference)
+
+    async def digest(self, tag: str) -> str | None:
+        manifest = await self.manifest(tag)
+        return manifest.digest if manifest else None
+
+    async def blob(self, digest: str) -> bytes | None:
+        self._ask(digest)
+        return self.blobs.get(digest)
+
+    async def tags(self, limit: int) -> tuple[Sequence[str], bool]:
+        self._ask("tags")
+        return self.tagged[:limit], len(self.tagged) > limit
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.why:
+            raise UnavailableError(self.why)
+
+
+@dataclass
+class FakeRegistries:
+    """`Registries` of which each has one repository, by its name."""
+
+    repositories: dict[str, FakeRepository] = field(default_factory=dict)
+    accesses: list[RegistryAccess] = field(default_factory=list)
+
+    def repository(self, access: RegistryAccess, name: str) -> FakeRepository:
+        self.accesses.append(access)
+        return self.repositories.setdefault(name, FakeRepository(name))

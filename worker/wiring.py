@@ -11,8 +11,10 @@ from activities.attempt_delivery import AttemptDelivery
 from activities.match_policies import MatchPolicies
 from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
+from activities.verify_event import VerifyEvent
 from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.http import HttpTransport
+from portcall.adapters.registry_api import RegistryApi
 from portcall.formats.known import load_formats
 from portcall.ids import TASK_QUEUE
 from portcall.ports import PolicyStore, Transport
@@ -36,6 +38,7 @@ def build_worker(
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
+            VerifyEvent(store, RegistryApi(transport)).verify_event,
             MatchPolicies(store, formats).match_policies,
             AttemptDelivery(store, transport, formats).attempt_delivery,
             request_cancellation,

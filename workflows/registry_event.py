@@ -1,5 +1,7 @@
 """One workflow per registry event: match it against the policies, start a delivery per match.
 
+Where the source wants it, the registry is first asked whether the event is true.
+
 It waits until the deliveries have started, not until they end, and so never fails because a
 receiver is down. What matched, and what did not and why, is the match activity's result.
 """
@@ -18,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from portcall.events import RegistryEvent, Value
     from portcall.matching import Match
     from workflows.delivery import DeliveryInput, DeliveryWorkflow
+    from workflows.verification import verified_event
 
 CHUNK_BYTES = 1 << 20
 """Child inputs started in one workflow task; a gRPC message ends at 4 MiB."""
@@ -38,12 +41,12 @@ class RegistryEventResult(Value):
 
 @workflow.defn
 class RegistryEventWorkflow:
-    """Match, fan out, done. Search attributes: those of the event, and `Outcome`."""
+    """Verify, match, fan out, done. Search attributes: those of the event, and `Outcome`."""
 
     @workflow.run
     async def run(self, given: RegistryEventInput) -> RegistryEventResult:
         """Start the deliveries of one event."""
-        event = given.event
+        event = await verified_event(given.event)
         result = await workflow.execute_activity_method(
             MatchPolicies.match_policies,
             MatchInput(event=event.without_raw()),

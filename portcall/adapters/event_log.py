@@ -1,6 +1,6 @@
 """The log of events on Temporal: lists from visibility, one from its workflow's history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -14,6 +14,7 @@ from portcall.adapters.temporal import translated
 from portcall.adapters.temporal_pages import IDS_IN_QUERY, newest_runs, page_of_newest_runs
 from portcall.attempts import EventOutcome
 from portcall.errors import ConflictError, NotFoundError
+from portcall.events import RegistryEvent
 from portcall.log import EventDetail, EventSummary, Filter
 from portcall.matching import MatchResult
 from portcall.search import (
@@ -26,6 +27,8 @@ from portcall.search import (
     visibility_query,
 )
 from workflows.registry_event import RegistryEventInput
+
+VERIFY, MATCH = "verify_event", "match_policies"
 
 
 class TemporalEventLog:
@@ -115,12 +118,12 @@ class TemporalEventLog:
             history = await handle.fetch_history()
             given, result = await self._decode(history.events)
             found, _ = await self._deliveries.deliveries(
-                Filter(source=given.event.source, event_id=given.event.id), cursor=None, limit=1000
+                Filter(source=given.source, event_id=given.id), cursor=None, limit=1000
             )
             summary = await self._summary(execution, len(found))
         return EventDetail(
-            **{**dict(summary), "received_at": given.event.received_at},
-            event=given.event,
+            **{**dict(summary), "received_at": given.received_at},
+            event=given,
             delivery_list=tuple(found),
             misses=tuple(miss.model_dump(mode="json") for miss in result.misses) if result else (),
         )
@@ -156,16 +159,30 @@ class TemporalEventLog:
 
     async def _decode(
         self, events: Sequence[HistoryEvent]
-    ) -> tuple[RegistryEventInput, MatchResult | None]:
-        """Give the workflow's input and, once it is there, the match activity's result."""
+    ) -> tuple[RegistryEvent, MatchResult | None]:
+        """Give the event, once verified as its registry has it, and what matching found."""
         decode: Any = self._client.data_converter.decode
         started = events[0].workflow_execution_started_event_attributes
-        given: RegistryEventInput = (await decode(started.input.payloads, [RegistryEventInput]))[0]
-        for event in events:
-            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-                payloads = event.activity_task_completed_event_attributes.result.payloads
-                return given, (await decode(payloads, [MatchResult]))[0]
-        return given, None
+        event: RegistryEvent = (await decode(started.input.payloads, [RegistryEventInput]))[0].event
+        for name, payloads in _results(events):
+            if name == VERIFY:
+                seen = (await decode(payloads, [RegistryEvent]))[0]
+                event = seen.model_copy(update={"raw": event.raw})
+            elif name == MATCH:
+                return event, (await decode(payloads, [MatchResult]))[0]
+        return event, None
+
+
+def _results(events: Sequence[HistoryEvent]) -> Iterator[tuple[str, Any]]:
+    """Give the name of each activity that completed, and its result."""
+    names: dict[int, str] = {}
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            scheduled = event.activity_task_scheduled_event_attributes
+            names[event.event_id] = scheduled.activity_type.name
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            completed = event.activity_task_completed_event_attributes
+            yield names[completed.scheduled_event_id], completed.result.payloads
 
 
 def event_id_of(execution: WorkflowExecution) -> str:

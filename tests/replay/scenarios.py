@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError
 from portcall.adapters.devserver import start_dev_server
 from portcall.adapters.tools import find_temporal
 from portcall.attempts import ErrorType
+from portcall.events import Verification
 from portcall.ids import delivery_attributes, event_attributes
 from portcall.matching import Match
 from portcall.settings import load_settings
@@ -31,6 +32,7 @@ from tests.workflows.scripted import (
     Answer,
     ScriptedAttempts,
     ScriptedMatches,
+    ScriptedRegistry,
     an_event,
     scripted_worker,
 )
@@ -72,12 +74,13 @@ def _delivery(*answers: Answer, signal: str | None = None) -> Scenario:
     return run
 
 
-def _event(*matches: Match) -> Scenario:
-    """Make the scenario of an event that these policies match."""
+def _event(*matches: Match, verification: Verification | None = None) -> Scenario:
+    """Make the scenario of an event that these policies match, after its registry was asked."""
 
     async def run(client: Client) -> WorkflowHistory:
-        event = an_event()
-        async with scripted_worker(client, matches=ScriptedMatches(*matches)) as queue:
+        event = an_event(verification=verification)
+        more = [ScriptedRegistry(failures=1).verify_event]
+        async with scripted_worker(client, matches=ScriptedMatches(*matches), more=more) as queue:
             handle = await client.start_workflow(
                 RegistryEventWorkflow.run,
                 RegistryEventInput(event=event),
@@ -121,6 +124,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "event_matched": _event(Match(policy="p", target="a"), Match(policy="p", target="b")),
     "event_unmatched": _event(),
+    "event_verified": _event(
+        Match(policy="p", target="a"), verification=Verification(state="pending")
+    ),
     "release": _release,
 }
 

@@ -16,6 +16,7 @@ from activities.attempt_delivery import AttemptInput
 from activities.match_policies import MatchInput
 from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
+from activities.verify_event import VerifyInput
 from portcall.attempts import (
     AttemptError,
     AttemptOutcome,
@@ -24,7 +25,7 @@ from portcall.attempts import (
     RequestRecord,
     ResponseRecord,
 )
-from portcall.events import RegistryEvent
+from portcall.events import RegistryEvent, Verification
 from portcall.matching import Match, MatchResult
 from portcall.policies import RetryPolicy
 from worker.wiring import WORKFLOWS
@@ -132,6 +133,22 @@ class ScriptedMatches:
             self.failures -= 1
             raise ApplicationError("the database is away", type="StoreUnavailable")
         return MatchResult(matches=self.matches)
+
+
+class ScriptedRegistry:
+    """A verify activity that fails so often, then gives the event so, with these facts."""
+
+    def __init__(self, state: str = "verified", *, failures: int = 0, **facts: object) -> None:
+        self.failures = failures
+        self.facts = {**facts, "verification": Verification.model_validate({"state": state})}
+        self.inputs: list[VerifyInput] = []
+
+    @activity.defn(name="verify_event")
+    async def verify_event(self, given: VerifyInput) -> RegistryEvent:
+        self.inputs.append(given)
+        if len(self.inputs) <= self.failures:
+            raise ApplicationError("registry.test: connection refused", type="UnavailableError")
+        return given.event.model_copy(update=self.facts)
 
 
 def sandbox() -> SandboxedWorkflowRunner:

@@ -1,13 +1,14 @@
 from temporalio.client import Client
 
 from portcall.attempts import EventOutcome
-from portcall.events import RawOriginal
+from portcall.events import RawOriginal, Verification
 from portcall.ids import OUTCOME, event_attributes, event_workflow_id
 from portcall.matching import Match
 from tests.workflows.scripted import (
     QUICK,
     ScriptedAttempts,
     ScriptedMatches,
+    ScriptedRegistry,
     an_event,
     scripted_worker,
 )
@@ -103,3 +104,29 @@ async def test_a_delivery_that_exists_already_is_not_started_twice(
         again = await run(temporal_client, queue, event)
         assert again.deliveries == first.deliveries
         assert len(attempts.inputs) == 1
+
+
+PENDING = Verification(state="pending")
+
+
+async def test_what_the_registry_says_is_matched_and_delivered(temporal_client: Client) -> None:
+    attempts, matches = ScriptedAttempts(200), ScriptedMatches(match("raw", needs_raw=True))
+    registry = ScriptedRegistry(digest="sha256:" + "2" * 64, failures=1)
+    event = an_event(verification=PENDING, raw=RawOriginal.of(b"{}"), digest=None)
+    async with scripted_worker(
+        temporal_client, attempts, matches, more=[registry.verify_event]
+    ) as queue:
+        result = await run(temporal_client, queue, event)
+        await temporal_client.get_workflow_handle(result.deliveries[0]).result()
+    assert [given.event.raw for given in registry.inputs] == [None, None]
+    [matched], [attempted] = matches.inputs, attempts.inputs
+    assert matched.event.digest == "sha256:" + "2" * 64
+    assert attempted.event.verification == Verification(state="verified")
+    assert attempted.event.raw == event.raw
+
+
+async def test_an_event_that_nobody_asked_about_is_not_verified(temporal_client: Client) -> None:
+    matches = ScriptedMatches()
+    async with scripted_worker(temporal_client, matches=matches) as queue:
+        await run(temporal_client, queue, an_event())
+    assert matches.inputs[0].event.verification is None
