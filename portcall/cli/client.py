@@ -33,7 +33,7 @@ PAGE = 200
 """The most that the API gives in one page."""
 
 _HOST = re.compile(r"[\w.:-]+")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _ERRORS: Mapping[int, type[PortcallError]] = {
     401: AuthenticationError,
     403: ForbiddenError,
@@ -141,7 +141,7 @@ def connect(url: str | None, token: str | None) -> Iterator[ApiClient]:
     """Open a client from the command's options, the environment or the data directory."""
     settings = load_settings(url=url, admin_token=token)
     address = _address(settings.api_url)
-    local = address.host in _LOOPBACK
+    local = address.host in LOOPBACK
     http = httpx.Client(
         base_url=address,
         headers={"Authorization": f"Bearer {_token(settings, local=local)}"},

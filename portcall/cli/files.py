@@ -29,15 +29,23 @@ def read_text(name: str) -> str:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{name}: not UTF-8 text.") from None
     except OSError as error:
-        raise _unusable(name, error) from None
+        raise unusable(name, error) from None
 
 
-def write_text(name: str, text: str) -> None:
-    """Write one file; raise ConfigurationError where that is not possible."""
+def write_text(name: str, text: str, *, private: bool = False) -> None:
+    """Write one file, a private one readable by its owner alone."""
     try:
+        if private:
+            Path(name).touch(mode=0o600)
+            Path(name).chmod(0o600)
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise _unusable(name, error) from None
+        raise unusable(name, error) from None
+
+
+def unusable(name: str, error: OSError) -> ConfigurationError:
+    """Say why a file cannot be read or written."""
+    return ConfigurationError(f"{name}: {(error.strerror or str(error)).lower()}.")
 
 
 def _files(name: str) -> list[str]:
@@ -46,7 +54,7 @@ def _files(name: str) -> list[str]:
     try:
         files = [str(file) for file in sorted(Path(name).iterdir()) if _is_declaring(file)]
     except OSError as error:
-        raise _unusable(name, error) from None
+        raise unusable(name, error) from None
     if not files:
         raise ConfigurationError(f"{name}: no *.yaml, *.yml or *.json in this directory.")
     return files
@@ -55,7 +63,3 @@ def _files(name: str) -> list[str]:
 def _is_declaring(file: Path) -> bool:
     is_ours = file.suffix in _ENDINGS and not file.name.startswith(".")
     return is_ours and not file.name.endswith(_SCHEMA) and file.is_file()
-
-
-def _unusable(name: str, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"{name}: {(error.strerror or str(error)).lower()}.")

@@ -17,13 +17,17 @@ class Noun:
     plural: str
     model: type[Spec]
 
+    def spec(self, answer: Mapping[str, Any]) -> Spec:
+        """Read the spec in an answer of the API, or in a file."""
+        known = {name: answer[name] for name in self.model.model_fields if name in answer}
+        return understood(self.model, known)
+
     def written_out(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """Give the spec in an answer of the API, or in a file, with every default written out.
 
         Secrets come out masked, what is absent is left out.
         """
-        known = {name: answer[name] for name in self.model.model_fields if name in answer}
-        return understood(self.model, known).model_dump(mode="json", exclude_none=True)
+        return self.spec(answer).model_dump(mode="json", exclude_none=True)
 
 
 SOURCE = Noun("source", "sources", Source)
