@@ -138,20 +138,21 @@ class Match(Conditions):
     """What a policy wants.
 
     `tagged` is by default true for pushes, so that the images of an index and untagged pushes
-    stay quiet, and of no matter for other types. `verification` is what may have come of
-    asking the registry about the event's claim. `expression` is CEL, for what the others
-    cannot say.
+    stay quiet, and of no matter for other types; `any` is of no matter for pushes either.
+    `verification` is what may have come of asking the registry about the event's claim.
+    `expression` is CEL, for what the others cannot say.
     """
 
-    tagged: bool | None = None
+    tagged: bool | Literal["any"] | None = None
     verification: Annotated[list[Verification], Field(min_length=1)] = ["verified", "unchecked"]
     expression: Expression | None = None
 
     def _named(self) -> Iterator[Asked]:
         yield from super()._named()
         yield Asked("verification", OneOf(self.verification), _verification)
-        look = _tagged_if_pushed if self.tagged is None else _tagged
-        yield Asked("tagged", OneOf(["false" if self.tagged is False else "true"]), look)
+        if self.tagged != "any":
+            look = _tagged_if_pushed if self.tagged is None else _tagged
+            yield Asked("tagged", OneOf(["false" if self.tagged is False else "true"]), look)
         if self.expression is not None:
             yield Asked("expression", IsTrue(self.expression), partial(outcome, self.expression))
 

@@ -1,13 +1,13 @@
 """One expression in CEL on an event's facts, for what no other condition can say.
 
-Google's cel-cpp evaluates it, and ends after 10,000 rounds of `exists` and its like. What could
-make one round dear is no part of the language here: joined texts, lists and maps of values that
-are not written down. `matches` is Portcall's own, with a budget. What may be written is decided
-in `syntax.py`.
+Google's cel-cpp evaluates it. What could make that dear is no part of the language here: `exists`
+inside another, joined texts, lists and maps of values that are not written down; `matches` is
+Portcall's own, with a budget. `syntax.py` decides on what may be written, `facts.py` bounds the
+facts.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ _budget = _Budget()
 _LANGUAGE = """
 name: portcall
 stdlib:
-  exclude_macros: [map]
+  exclude_macros: [map, filter]
   exclude_functions:
     - name: matches
     - name: "_+_"
@@ -121,25 +121,37 @@ class IsTrue:
         return self._expression
 
 
+class _Same:
+    """An event as itself and nothing else, so that its facts are made once for all policies."""
+
+    def __init__(self, event: RegistryEvent) -> None:
+        self.event = event
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.event is self.event
+
+    def __hash__(self) -> int:
+        return id(self.event)
+
+
+@lru_cache(maxsize=2)
+def _activation(same: _Same) -> Any:
+    return _cel()[1].Activation(facts(same.event))
+
+
 def outcome(expression: str, event: RegistryEvent) -> Sequence[str]:
     """Give `true`, `false`, or what went wrong."""
-    return (evaluate(expression, facts(event)),)
-
-
-def evaluate(expression: str, given: Mapping[str, Any]) -> str:
-    """Give `true`, `false`, or what went wrong."""
-    compiled = compile_expression(expression)
     cel, _ = _cel()
     _budget.left = MATCHING_BUDGET
     try:
-        value = compiled.eval(data=given)
+        value = compile_expression(expression).eval(_activation(_Same(event)))
     except (RuntimeError, ValueError) as error:
-        return _failed(str(error))
+        return (_failed(str(error)),)
     if value.type() == cel.Type.BOOL:
-        return "true" if value.value() else "false"
+        return ("true",) if value.value() else ("false",)
     if value.type() == cel.Type.ERROR:
-        return _failed(str(value.value()))
-    return _failed(f"neither true nor false, but {value.type().name()}")
+        return (_failed(str(value.value())),)
+    return (_failed(f"neither true nor false, but {value.type().name()}"),)
 
 
 def _failed(reason: str) -> str:

@@ -1,12 +1,16 @@
 """An event as expressions see it: every fact has a value, and none is large."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from portcall.conditions.details import LONGEST_ATTRIBUTE, attribute_text, percent_used
 from portcall.events import Quota, RegistryEvent, Replication, Retention, Scan, Value
 
-LONGEST_LIST = 1000
+LONGEST_LIST = 256
+LARGEST_ATTRIBUTES = 16 * 1024
+"""Characters of all attributes, as JSON; those for which there is no room are left out."""
+
 DEEPEST_ATTRIBUTE = 3
 
 TEXTS: Mapping[str, str] = {
@@ -49,7 +53,7 @@ def facts(event: RegistryEvent) -> dict[str, Any]:
         "size": _plain(event.size or 0),
         "occurred_at": event.occurred_at,
         "received_at": event.received_at,
-        "attributes": _plain(event.attributes),
+        "attributes": _attributes(event.attributes),
     }
 
 
@@ -64,7 +68,18 @@ def _part(part: Value) -> dict[str, Any]:
     return known
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    room = LARGEST_ATTRIBUTES
+    for name, value in given.items():
+        plain = _plain(value)
+        room -= len(name) + len(json.dumps(plain))
+        if room >= 0:
+            known[name] = plain
+    return known
+
+
+def _plain(value: Any, depth: int = 1) -> Any:
     """Cut a value to what CEL knows and to what is quick to look at."""
     match value:
         case str():

@@ -22,6 +22,7 @@ _TEXT = re.compile(
     re.DOTALL,
 )
 _PLAIN_LIST = re.compile(r"\[(?:[\s,-]|\d[\w.]*|true|false|null)*\]")
+_LOOP = re.compile(r"\.\s*(all|exists|exists_one|filter|map)\s*\(")
 _MATCHES = re.compile(r"\.\s*(matches)\s*\(")
 _MEMBER = re.compile(rf"(?<![\w.])({'|'.join(PART_MEMBERS)})\s*\.\s*([A-Za-z_]\w*)")
 _NAMES = (*TEXTS, *PART_MEMBERS, "tags", "platforms", "size", "occurred_at", "attributes")
@@ -30,13 +31,14 @@ _NAMES = (*TEXTS, *PART_MEMBERS, "tags", "platforms", "size", "occurred_at", "at
 def check_syntax(expression: str) -> None:
     """Raise ValueError, with the position, for what could make an evaluation dear or fail."""
     blotted = _blotted(expression)
-    for position, reason in (*_made_values(blotted), *_faulty_matches(expression, blotted)):
-        raise ValueError(_at(position, reason))
-    for found in _MEMBER.finditer(blotted):
-        part, member = found.groups()
-        if member not in PART_MEMBERS[part]:
-            known = ", ".join(PART_MEMBERS[part])
-            raise ValueError(_at(found.start(2), f"{part} has no {member}, but: {known}"))
+    faults = [
+        *_made_values(blotted),
+        *_loops(blotted),
+        *_faulty_matches(expression, blotted),
+        *_unknown_members(blotted),
+    ]
+    if faults:
+        raise ValueError(_at(*min(faults)))
 
 
 def with_own_matches(expression: str) -> str:
@@ -82,20 +84,46 @@ def _made_values(blotted: str) -> Iterator[tuple[int, str]]:
     rest = _PLAIN_LIST.sub(lambda found: " " * len(found[0]), blotted)
     for found in re.finditer(r"[\[{]", rest):
         if found[0] == "{":
-            yield found.start(), "maps cannot be made in here"
+            yield found.start(), "maps cannot be made here"
         yield found.start(), 'brackets hold only plain values, as in ["a", "b"] or tags[0]'
+
+
+def _loops(blotted: str) -> Iterator[tuple[int, str]]:
+    end = 0
+    for found in _LOOP.finditer(blotted):
+        if found[1] in ("filter", "map"):
+            yield found.start(1), f"{found[1]} is not offered: exists, exists_one and all are"
+        if found.start() < end:
+            yield found.start(1), f"{found[1]} cannot stand inside another"
+        end = max(end, _closing(blotted, found.end()))
+
+
+def _closing(blotted: str, start: int) -> int:
+    """Give where the parenthesis that was opened before `start` is closed."""
+    depth = 1
+    for found in re.compile(r"[()]").finditer(blotted, start):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return found.start()
+    return len(blotted)
+
+
+def _unknown_members(blotted: str) -> Iterator[tuple[int, str]]:
+    for found in _MEMBER.finditer(blotted):
+        part, member = found.groups()
+        if member not in PART_MEMBERS[part]:
+            yield found.start(2), f"{part} has no {member}, but: {', '.join(PART_MEMBERS[part])}"
 
 
 def _faulty_matches(expression: str, blotted: str) -> Iterator[tuple[int, str]]:
     for found in _MATCHES.finditer(blotted):
-        pattern = re.match(r"\s*(0+)\s*\)", blotted[found.end() :])
-        start = found.end() + (pattern.start(1) if pattern else 0)
-        if pattern is None or blotted[start] == expression[start]:
+        start = found.end()
+        text = re.match(r"\s*(0+)\s*\)", blotted[start:])
+        written = expression[start:][slice(*text.span(1))] if text else ""
+        if not written.endswith(("'", '"')):
             yield start, "matches takes one regular expression in quotes"
             continue
         try:
-            compile_regex(
-                ast.literal_eval(pattern[1] and expression[start : start + len(pattern[1])])
-            )
+            compile_regex(ast.literal_eval(written))
         except (ValueError, SyntaxError) as error:
             yield start, str(error)
