@@ -22,6 +22,7 @@ from portcall.events import RegistryEvent
 from portcall.ids import derived_id, event_workflow_id
 from portcall.policies import Policy, RegistryAccess, Source, Target, is_holding
 from portcall.ports import InboxEntry, Manifest, PolicySnapshot, SpecT, Started, Stored
+from portcall.sources.repeats import WINDOW, id_before
 
 
 @dataclass
@@ -112,7 +113,7 @@ class FakeStore:
         policies = [stored.spec for stored in await self.policies.list()]
         targets = [stored.spec for stored in await self.targets.list()]
         return PolicySnapshot(
-            policies=tuple(policy for policy in policies if policy.enabled),
+            policies=tuple(policies),
             disabled_targets=frozenset(
                 t.name for t in targets if not t.enabled and not is_holding(t)
             ),
@@ -241,6 +242,10 @@ class FakeEngine:
             raise EngineUnavailableError("Temporal does not answer.")
         if self.refuses:
             raise InvalidInputError("Temporal refuses this.")
+        before = event_workflow_id(event.source, id_before(event.id) or "")
+        repeated = self.events.get(before)
+        if repeated and (event.received_at - repeated.received_at).total_seconds() <= WINDOW:
+            return Started(event_id=repeated.id, duplicate=True)
         workflow_id = event_workflow_id(event.source, event.id)
         duplicate = workflow_id in self.events
         self.events.setdefault(workflow_id, event)

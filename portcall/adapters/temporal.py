@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import Client, GrpcCompression
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -23,6 +23,7 @@ from portcall.ids import (
     release_workflow_id,
 )
 from portcall.ports import Held, Started
+from portcall.sources.repeats import WINDOW, id_before
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
 from workflows.release import ReleaseInput, ReleaseWorkflow
 
@@ -89,6 +90,9 @@ class TemporalEngine:
         with translated():
             try:
                 async with asyncio.timeout(timeout.total_seconds()):
+                    before = await self._repeated(event, timeout)
+                    if before:
+                        return Started(before, duplicate=True)
                     await self._client.start_workflow(
                         RegistryEventWorkflow.run,
                         RegistryEventInput(event=event),
@@ -103,6 +107,20 @@ class TemporalEngine:
             except WorkflowAlreadyStartedError:
                 return Started(event.id, duplicate=True)
         return Started(event.id, duplicate=False)
+
+    async def _repeated(self, event: RegistryEvent, timeout: timedelta) -> str | None:
+        """Give the id of the event that this one repeats over the edge of a window."""
+        before = id_before(event.id)
+        if before is None:
+            return None
+        handle = self._client.get_workflow_handle(event_workflow_id(event.source, before))
+        try:
+            with translated():
+                came = await (await handle.describe(rpc_timeout=timeout)).memo_value("received_at")
+        except (NotFoundError, KeyError):
+            return None
+        gap = event.received_at - datetime.fromisoformat(came)
+        return before if gap.total_seconds() <= WINDOW else None
 
     async def release(self, noun: Held, name: str) -> None:
         """Start the walk over held deliveries, from the beginning where one is under way."""
@@ -124,4 +142,5 @@ def event_memo(event: RegistryEvent) -> dict[str, str | None]:
         "project": event.project,
         "actor": event.actor,
         "occurred_at": event.occurred_at.isoformat(),
+        "received_at": event.received_at.isoformat(),
     }
