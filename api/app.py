@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.types import Lifespan
 
 from api import (
+    backtests,
     deliveries,
     events,
     health,
@@ -25,6 +26,7 @@ ROUTERS = (
     sources.router,
     targets.router,
     policies.router,
+    backtests.router,
     events.router,
     deliveries.router,
     inbox.router,

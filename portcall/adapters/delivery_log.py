@@ -94,8 +94,9 @@ class TemporalDeliveryLog:
     ) -> tuple[Sequence[DeliverySummary], str | None]:
         """Give a page of deliveries, newest first, each as its newest run stands."""
         with translated():
+            query = visibility_query(DELIVERY_WORKFLOW, wanted)
             page, following = await page_of_newest_runs(
-                self._client, DELIVERY_WORKFLOW, wanted, cursor=cursor, limit=limit
+                self._client, DELIVERY_WORKFLOW, query, cursor=cursor, limit=limit
             )
         return [delivery_summary(run, self._ui) for run in page], following
 

@@ -1,7 +1,8 @@
 """The log of events on Temporal: lists from visibility, one from its workflow's history."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -17,6 +18,7 @@ from portcall.errors import ConflictError, NotFoundError
 from portcall.events import RegistryEvent
 from portcall.log import EventDetail, EventSummary, Filter
 from portcall.matching import MatchResult
+from portcall.narrowing import Bound
 from portcall.search import (
     DELIVERY_WORKFLOW,
     EVENT_WORKFLOW,
@@ -29,6 +31,9 @@ from portcall.search import (
 from workflows.registry_event import RegistryEventInput
 
 VERIFY, MATCH = "verify_event", "match_policies"
+READ_AT_ONCE = 16
+UNTIL_VERIFIED = 20
+"""Events of a history among which the answer of the registry stands, if it was asked."""
 
 
 class TemporalEventLog:
@@ -47,8 +52,9 @@ class TemporalEventLog:
         if not is_for_events(wanted):
             return await self._through_deliveries(wanted, cursor=cursor, limit=limit)
         with translated():
+            query = visibility_query(EVENT_WORKFLOW, wanted)
             page, following = await page_of_newest_runs(
-                self._client, EVENT_WORKFLOW, wanted, cursor=cursor, limit=limit
+                self._client, EVENT_WORKFLOW, query, cursor=cursor, limit=limit
             )
             return await self._summaries(page), following
 
@@ -128,6 +134,41 @@ class TemporalEventLog:
             misses=tuple(miss.model_dump(mode="json") for miss in result.misses) if result else (),
         )
 
+    async def count(self, bounds: Sequence[Bound], since: datetime) -> int:
+        """Count the events; one whose workflow was reset counts again."""
+        with translated():
+            return (await self._client.count_workflows(_within(bounds, since))).count
+
+    async def recorded(
+        self, bounds: Sequence[Bound], since: datetime, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[RegistryEvent], str | None]:
+        """Give a page of whole events, newest first, read from their histories side by side."""
+        at_once = asyncio.Semaphore(READ_AT_ONCE)
+        with translated():
+            page, following = await page_of_newest_runs(
+                self._client,
+                EVENT_WORKFLOW,
+                _within(bounds, since),
+                cursor=cursor,
+                limit=limit,
+            )
+            found = await asyncio.gather(*(self._recorded(run, at_once) for run in page))
+        return [event for event in found if event], following
+
+    async def _recorded(
+        self, execution: WorkflowExecution, at_once: asyncio.Semaphore
+    ) -> RegistryEvent | None:
+        """Read one event; None where its history was deleted since it was listed."""
+        handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
+        history = handle.fetch_history_events(page_size=UNTIL_VERIFIED)
+        async with at_once:
+            try:
+                with translated():
+                    await history.fetch_next_page()
+            except NotFoundError:
+                return None
+        return (await self._event(history.current_page or ())).without_raw()
+
     async def _find(self, event_id: str) -> WorkflowExecution:
         """Find the workflow; one that has just started is not in visibility yet."""
         parts = event_id.removeprefix("event:").split(":")
@@ -161,16 +202,28 @@ class TemporalEventLog:
         self, events: Sequence[HistoryEvent]
     ) -> tuple[RegistryEvent, MatchResult | None]:
         """Give the event, once verified as its registry has it, and what matching found."""
+        event = await self._event(events)
+        for name, payloads in _results(events):
+            if name == MATCH:
+                decoded = await self._client.data_converter.decode(payloads, [MatchResult])
+                return event, decoded[0]
+        return event, None
+
+    async def _event(self, events: Sequence[HistoryEvent]) -> RegistryEvent:
+        """Give the event as it came, or as its registry has it once that was asked."""
         decode: Any = self._client.data_converter.decode
         started = events[0].workflow_execution_started_event_attributes
         event: RegistryEvent = (await decode(started.input.payloads, [RegistryEventInput]))[0].event
         for name, payloads in _results(events):
             if name == VERIFY:
-                seen = (await decode(payloads, [RegistryEvent]))[0]
-                event = seen.model_copy(update={"raw": event.raw})
-            elif name == MATCH:
-                return event, (await decode(payloads, [MatchResult]))[0]
-        return event, None
+                seen: RegistryEvent = (await decode(payloads, [RegistryEvent]))[0]
+                return seen.model_copy(update={"raw": event.raw})
+        return event
+
+
+def _within(bounds: Sequence[Bound], since: datetime) -> str:
+    query = visibility_query(EVENT_WORKFLOW, Filter(since=since))
+    return " AND ".join([query, *map(str, bounds)])
 
 
 def _results(events: Sequence[HistoryEvent]) -> Iterator[tuple[str, Any]]:

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, WorkflowExecution
 
-from portcall.log import Filter
-from portcall.search import Cursor, ids_query, timestamp, visibility_query
+from portcall.search import Cursor, ids_query, timestamp
 
 SMALLEST = timedelta(seconds=1)
 FIRST = timedelta(minutes=1)
@@ -22,12 +21,15 @@ MOST = 1000
 
 
 async def page_of_newest_runs(
-    client: Client, workflow_type: str, wanted: Filter, *, cursor: str | None, limit: int
+    client: Client, workflow_type: str, query: str, *, cursor: str | None, limit: int
 ) -> tuple[list[WorkflowExecution], str | None]:
-    """Give a page, newest first, each workflow once as its newest run, and where it goes on."""
+    """Give a page, newest first, each workflow once as its newest run, and where it goes on.
+
+    `query` finds workflows of the one type.
+    """
     stream = newest_first(
         client,
-        visibility_query(workflow_type, wanted),
+        query,
         cursor=Cursor.decode(cursor) if cursor else None,
         now=datetime.now(UTC),
         guess=limit,

@@ -8,12 +8,22 @@ import typer
 import yaml
 from rich.text import Text
 
+from portcall.cli.backtest import backtest
 from portcall.cli.client import ApiClient, connect, path
 from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
 from portcall.cli.tables import print_json, print_more, print_table, screen
+from portcall.cli.writing import escaped
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+Hold = Annotated[
+    bool | None,
+    typer.Option(
+        "--hold/--skip",
+        help="Keep what arrives until it is enabled again, or not; else as it says itself.",
+        show_default=False,
+    ),
+]
 Columns = Mapping[str, Callable[[Mapping[str, Any]], str]]
 
 
@@ -51,7 +61,7 @@ def _add_looking(app: typer.Typer, noun: Noun, columns: Columns) -> None:
         if as_json:
             print_json(item)
         else:
-            document = {noun.singular: _escaped(noun.written_out(item))}
+            document = {noun.singular: escaped(noun.written_out(item))}
             text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
             screen().print(Text(text), end="", soft_wrap=True)
 
@@ -68,35 +78,39 @@ def _add_changing(app: typer.Typer, noun: Noun) -> None:
     @app.command("enable", help=f"Switch one {noun.singular} on.")
     def enable(name: Name, url: Url = None, token: Token = None) -> None:
         with connect(url, token) as api:
-            _switch(api, noun, name, on=True)
+            _switch(api, noun, name, {"enabled": True})
 
-    @app.command("disable", help=f"Switch one {noun.singular} off; all else of it stays.")
-    def disable(name: Name, url: Url = None, token: Token = None) -> None:
-        with connect(url, token) as api:
-            _switch(api, noun, name, on=False)
+    if noun is SOURCE:
+
+        @app.command("disable", help=f"Switch one {noun.singular} off; all else of it stays.")
+        def disable(name: Name, url: Url = None, token: Token = None) -> None:
+            with connect(url, token) as api:
+                _switch(api, noun, name, {"enabled": False})
+
+    else:
+
+        @app.command("disable", help=f"Suspend one {noun.singular}; all else of it stays.")
+        def suspend(name: Name, hold: Hold = None, url: Url = None, token: Token = None) -> None:
+            fate = {} if hold is None else {"while_disabled": "hold" if hold else "skip"}
+            with connect(url, token) as api:
+                _switch(api, noun, name, {"enabled": False, **fate})
 
 
-def _switch(api: ApiClient, noun: Noun, name: str, *, on: bool) -> None:
+def _switch(api: ApiClient, noun: Noun, name: str, changed: Mapping[str, Any]) -> None:
     answer = api.call("GET", path(noun.plural, name))
     spec = noun.written_out(answer.json())
-    state = "enabled" if on else "disabled"
-    if spec["enabled"] is on:
-        print(f"{noun.singular} {name} is {state} already.")
-        return
-    spec["enabled"] = on
-    api.call(
-        "PUT", path(noun.plural, name), json=spec, headers={"If-Match": answer.headers["ETag"]}
-    )
-    print(f"{noun.singular} {name} is {state} now.")
+    wanted = {**spec, **changed}
+    if wanted != spec:
+        unchanged_since = {"If-Match": answer.headers["ETag"]}
+        api.call("PUT", path(noun.plural, name), json=wanted, headers=unchanged_since)
+    state = "enabled" if wanted["enabled"] else "disabled"
+    fate = "" if wanted["enabled"] else _fate(wanted, ": it {}s what arrives")
+    print(f"{noun.singular} {name} is {state} {'already' if wanted == spec else 'now'}{fate}.")
 
 
-def _escaped(value: Any) -> Any:
-    """Write `${` as `apply` reads it back."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, dict):
-        return {key: _escaped(part) for key, part in value.items()}
-    return [_escaped(part) for part in value] if isinstance(value, list) else value
+def _fate(spec: Mapping[str, Any], phrase: str) -> str:
+    """Say what becomes of what arrives while it is switched off; sources say nothing."""
+    return phrase.format(spec["while_disabled"]) if "while_disabled" in spec else ""
 
 
 def _condition(condition: Mapping[str, Any] | None) -> str:
@@ -111,7 +125,7 @@ def _any(values: Sequence[str] | None) -> str:
 
 
 def _enabled(item: Mapping[str, Any]) -> str:
-    return "yes" if item["enabled"] else "no"
+    return "yes" if item["enabled"] else "no" + _fate(item, ", {}s")
 
 
 sources = commands(
@@ -149,3 +163,4 @@ policies = commands(
         "ENABLED": _enabled,
     },
 )
+policies.command("backtest")(backtest)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from temporalio.common import SearchAttributeKey
+
 from portcall.attempts import (
     AttemptError,
     AttemptOutcome,
@@ -16,7 +18,9 @@ from portcall.attempts import (
 )
 from portcall.errors import ConflictError, NotFoundError
 from portcall.events import RawOriginal, RegistryEvent
+from portcall.ids import event_attributes
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
+from portcall.narrowing import Bound
 
 NOW = datetime(2026, 7, 30, 12, 0, tzinfo=UTC)
 DELIVERY = "delivery:harbor-eu:9f3c1d:deploy-prod:ci"
@@ -180,6 +184,27 @@ class FakeEventLog:
             if known.id == event_id:
                 return known
         raise NotFoundError(f"There is no event {event_id}.")
+
+    async def count(self, bounds: Sequence[Bound], since: datetime) -> int:
+        return len(self._within(bounds, since))
+
+    async def recorded(
+        self, bounds: Sequence[Bound], since: datetime, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[RegistryEvent], str | None]:
+        return _page(self._within(bounds, since), cursor, limit)
+
+    def _within(self, bounds: Sequence[Bound], since: datetime) -> list[RegistryEvent]:
+        """Ask the search attributes that an event starts with, as Temporal does."""
+        found = [(known.event, event_attributes(known.event)) for known in self.found]
+        return [
+            event.without_raw()
+            for event, attributes in found
+            if event.received_at >= since
+            and all(
+                bound.allows(attributes.get(SearchAttributeKey.for_keyword(bound.attribute)))
+                for bound in bounds
+            )
+        ]
 
 
 def _page(found: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:

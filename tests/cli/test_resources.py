@@ -69,6 +69,26 @@ async def test_switching_off_keeps_secrets_and_everything_else(run: Run, filled:
     assert stored.spec == SOURCE.model_copy(update={"enabled": False})
 
 
+@pytest.mark.parametrize("noun", ["targets", "policies"])
+async def test_what_arrives_at_something_suspended_is_held_or_skipped(
+    run: Run, filled: Backend, noun: str
+):
+    name, word = ("ci", "target") if noun == "targets" else ("deploy-prod", "policy")
+    off = f"{word} {name} is disabled"
+    assert run(noun, "disable", name).out == f"{off} now: it skips what arrives.\n"
+    assert "no, skips" in run(noun, "list").out
+    assert run(noun, "disable", name, "--hold").out == f"{off} now: it holds what arrives.\n"
+    assert "no, holds" in run(noun, "list").out
+    assert run(noun, "disable", name).out == f"{off} already: it holds what arrives.\n"
+    assert filled.engine.released == []
+    assert run(noun, "enable", name).out == f"{word} {name} is enabled now.\n"
+    assert filled.engine.released == [(word, name)]
+
+
+def test_a_source_holds_nothing(run: Run, filled: Backend):
+    assert run("sources", "disable", "harbor-eu", "--hold").code == 2
+
+
 async def test_switching_on_what_is_on_changes_nothing(run: Run, filled: Backend):
     assert run("targets", "enable", "ci").out == "target ci is enabled already.\n"
     assert (await filled.store.targets.get("ci")).version == 1
