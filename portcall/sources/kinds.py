@@ -38,10 +38,11 @@ BUILT_IN: tuple[SourceKind, ...] = (
 
 def load_kinds() -> dict[str, SourceKind]:
     """Give the kinds by name; raise ConfigurationError naming an entry point that is broken."""
-    return load_plugins(GROUP, BUILT_IN, lambda known: known.kind, _is_usable)
+    return load_plugins(GROUP, BUILT_IN, lambda known: known.kind, is_usable)
 
 
-def _is_usable(known: SourceKind) -> bool:
+def is_usable(known: SourceKind) -> bool:
+    """Say whether it has what the protocol asks for."""
     named = re.fullmatch(r"[a-z0-9_-]{1,50}", known.kind)
     signs = known.signature is None or isinstance(known.signature, Signature)
     takes = known.mapping_use in get_args(MappingUse)
