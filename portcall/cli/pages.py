@@ -15,6 +15,7 @@ from rich.text import Text
 from portcall.attempts import AttemptRecord, Headers, Outcome, RequestRecord, ResponseRecord
 from portcall.cli.tables import coloured, from_now, print_table, printable, screen, when
 from portcall.durations import format_duration
+from portcall.events import Verification
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary
 
 _DELIVERY_HEADINGS = (
@@ -138,7 +139,8 @@ def print_event(event: EventDetail) -> None:
             "Id": event.id,
             "Source": f"{event.source} ({event.event.kind}: {event.event.native_type})",
             "Project": event.project,
-            "Digest": event.digest,
+            "Digest": event.event.digest or event.digest,
+            "Registry": _verification(event.event.verification),
             "Actor": event.actor,
             "Occurred": when(event.occurred_at),
             "Received": when(event.received_at),
@@ -155,6 +157,13 @@ def print_event(event: EventDetail) -> None:
     if event.misses:
         _say("\nPolicies that did not match", "bold")
         print_misses(event.misses)
+
+
+def _verification(found: Verification | None) -> str | None:
+    """Say what came of asking the registry."""
+    if found is None or found.reason is None:
+        return found and found.state
+    return f"{found.state}: {found.reason}"
 
 
 def print_misses(misses: Sequence[Mapping[str, object]]) -> None:

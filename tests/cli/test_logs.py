@@ -7,6 +7,7 @@ from portcall.attempts import EventOutcome, Outcome, ResponseRecord
 from portcall.cli.options import moment
 from portcall.cli.pages import readable, verdict
 from portcall.errors import InvalidInputError
+from portcall.events import Verification
 from tests.cli.conftest import Backend, Run
 from tests.cli.logs import DELIVERY, NOW, attempt, delivery, event
 
@@ -270,6 +271,27 @@ def test_an_event_is_shown_with_its_original_its_deliveries_and_who_missed(
         "scan    tag        in: ['x']  v1.2.3\n",
     ):
         assert part in page
+
+
+@pytest.mark.parametrize(
+    ("verification", "line"),
+    [
+        (Verification(state="verified"), "Registry  verified\n"),
+        (
+            Verification(state="unverified", reason="the registry has no prod/app:v9"),
+            "Registry  unverified: the registry has no prod/app:v9\n",
+        ),
+    ],
+)
+def test_an_event_says_what_its_registry_says(
+    run: Run, backend: Backend, verification: Verification, line: str
+):
+    known = event()
+    checked = known.event.model_copy(update={"verification": verification})
+    backend.events.found = [known.model_copy(update={"event": checked})]
+    assert line in run("events", "show", "9f3c1d").out
+    backend.events.found = [known]
+    assert "Registry" not in run("events", "show", "9f3c1d").out
 
 
 def test_an_event_as_json_is_the_answer_of_the_api(run: Run, backend: Backend):

@@ -1,11 +1,14 @@
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portcall.events import RegistryEvent, Verification
+from portcall.policies import Policy, Source
 from portcall.ports import Manifest
 from portcall.verification import (
     awaiting_verification,
@@ -234,3 +237,10 @@ def test_no_answer_of_a_registry_can_crash_the_reading(content):
     assert RegistryEvent.model_validate_json(event.model_dump_json()) == event
     assert image_config(manifest) is None or image_config(manifest)
     assert isinstance(platforms_of_image(content), tuple)
+
+
+def test_the_documented_source_and_policy_are_such():
+    page = (Path(__file__).parents[2] / "docs" / "verification.md").read_text()
+    source, policy = (yaml.safe_load(block.split("```")[0]) for block in page.split("```yaml")[1:])
+    assert Source.model_validate(source["sources"][0]).verify is not None
+    assert Policy.model_validate(policy["policies"][0]).match.verification == ["unverified"]
