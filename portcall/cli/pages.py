@@ -161,9 +161,9 @@ def print_event(event: EventDetail) -> None:
 
 def _verification(found: Verification | None) -> str | None:
     """Say what came of asking the registry."""
-    if found is None or found.reason is None:
-        return found and found.state
-    return f"{found.state}: {found.reason}"
+    if found is None:
+        return None
+    return f"{found.state}: {found.reason}" if found.reason else found.state
 
 
 def print_misses(misses: Sequence[Mapping[str, object]]) -> None:

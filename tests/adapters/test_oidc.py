@@ -166,7 +166,7 @@ async def test_a_published_key_is_no_shared_secret(issuer: Issuer, tokens: OidcT
 
 @pytest.mark.parametrize(
     "token",
-    ["x", "a.b.c", "..", "é.é.é", unsigned({"alg": "RS256", "kid": 7}, {})],
+    ["x", "a.b.c", "..", "é.é.é", "\ud800.a.b", unsigned({"alg": "RS256", "kid": 7}, {})],
 )
 async def test_what_is_no_token_is_refused(issuer: Issuer, tokens: OidcTokens, token: str) -> None:
     assert await tokens.refusal(token, issuer.wanted)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
@@ -14,6 +15,8 @@ from portcall.adapters.registry_api import BODY_LIMIT, PAGE, RegistryApi
 from portcall.auth import BasicAuth
 from portcall.errors import UnavailableError
 from portcall.policies import RegistryAccess
+from portcall.ports import Registries, Repository
+from tests.fakes import FakeRegistries
 from tests.fixtures.receiver import Answer, Receiver
 from tests.fixtures.registry import IMAGE, INDEX, StartRegistry
 
@@ -35,30 +38,61 @@ def repository(api: RegistryApi, receiver: Receiver, **access: Any) -> Any:
     return api.repository(RegistryAccess(url=receiver.url(""), **access), "prod/app")
 
 
-async def test_a_real_registry_confirms_and_denies(
-    api: RegistryApi, start_registry: StartRegistry, receiver: Receiver
-) -> None:
+@dataclass(frozen=True)
+class Stocked:
+    """Registries of which one has, in `prod/app`, an image `v1` and an index `v2`."""
+
+    registries: Registries
+    access: RegistryAccess
+    image: str
+    index: str
+
+    def repository(self, name: str = "prod/app") -> Repository:
+        return self.registries.repository(self.access, name)
+
+
+@pytest.fixture
+async def real(api: RegistryApi, start_registry: StartRegistry, receiver: Receiver) -> Stocked:
     registry = await start_registry(receiver.url(), {})
-    digest = await registry.push_image("prod/app", "v1")
+    image = await registry.push_image("prod/app", "v1")
     index = await registry.push_index("prod/app", "v2", ["amd64", "arm64"])
-    asked = api.repository(RegistryAccess(url=registry.url), "prod/app")
-    image = await asked.manifest("v1")
+    return Stocked(api, RegistryAccess(url=registry.url), image, index)
+
+
+@pytest.fixture
+def fake() -> Stocked:
+    registries, access = FakeRegistries(), RegistryAccess(url="https://registry.test")
+    repository = registries.repository(access, "prod/app")
+    config = b'{"architecture": "amd64"}'
+    digest = "sha256:" + hashlib.sha256(config).hexdigest()
+    repository.blobs[digest] = config
+    image = repository.push({"mediaType": IMAGE, "config": {"digest": digest}}, "v1")
+    return Stocked(registries, access, image, repository.push({"mediaType": INDEX}, "v2"))
+
+
+@pytest.fixture(params=["real", "fake"])
+def stocked(request: pytest.FixtureRequest) -> Stocked:
+    found: Stocked = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_a_registry_gives_what_it_has_and_denies_the_rest(stocked: Stocked) -> None:
+    asked = stocked.repository()
+    image, index = await asked.manifest("v1"), await asked.manifest("v2")
     assert image is not None
-    assert (image.digest, image.media_type) == (digest, IMAGE)
-    assert image == await asked.manifest(digest)
-    multi = await asked.manifest("v2")
-    assert multi is not None
-    assert (multi.digest, multi.media_type) == (index, INDEX)
-    assert await asked.digest("v2") == index
+    assert index is not None
+    assert (image.digest, image.media_type) == (stocked.image, IMAGE)
+    assert image == await asked.manifest(stocked.image)
+    assert (index.digest, index.media_type) == (stocked.index, INDEX)
+    assert await asked.digest("v2") == stocked.index
     config = await asked.blob(json.loads(image.content)["config"]["digest"])
     assert json.loads(config or b"")["architecture"] == "amd64"
     assert await asked.tags(200) == (["v1", "v2"], False)
     assert await asked.tags(1) == (["v1"], True)
-    for unknown in ("v3", "sha256:" + "0" * 64):
-        assert await asked.manifest(unknown) is None
-    assert await asked.digest("v3") is None
-    assert await asked.blob("sha256:" + "0" * 64) is None
-    elsewhere = api.repository(RegistryAccess(url=registry.url), "prod/other")
+    unknown = "sha256:" + "0" * 64
+    assert [await asked.manifest(name) for name in ("v3", unknown)] == [None, None]
+    assert (await asked.digest("v3"), await asked.blob(unknown)) == (None, None)
+    elsewhere = stocked.repository("prod/other")
     assert await elsewhere.manifest("v1") is None
     assert await elsewhere.tags(200) == ([], False)
 
