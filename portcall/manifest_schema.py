@@ -3,9 +3,10 @@
 It finds what is misspelt while one types; whether a spec is right is still the API's to say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from portcall.policies import Policy, Source, Target
@@ -22,7 +23,7 @@ class _Untitled(GenerateJsonSchema):
 
 def manifest_schema(kinds: Iterable[str], formats: Iterable[str]) -> dict[str, Any]:
     """Give the schema of one document, with the kinds of source and formats that there are."""
-    models = {"source": Source, "target": Target, "policy": Policy}
+    models: dict[str, type[BaseModel]] = {"source": Source, "target": Target, "policy": Policy}
     refs, schema = models_json_schema(
         [(model, "validation") for model in models.values()], schema_generator=_Untitled
     )
@@ -56,10 +57,10 @@ def _require_constants(definition: dict[str, Any]) -> None:
 
 def _let_variables_in(schema: Any) -> None:
     """Let text with a `${VARIABLE}` in it pass every pattern: its value is not known here."""
-    if isinstance(schema, Mapping):
+    if isinstance(schema, dict):
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
             schema["pattern"] = f"{pattern}|{_VARIABLE}"
-    for part in schema.values() if isinstance(schema, Mapping) else schema:
+    for part in schema.values() if isinstance(schema, dict) else schema:
         if isinstance(part, dict | list):
             _let_variables_in(part)

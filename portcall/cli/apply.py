@@ -15,7 +15,7 @@ from portcall.cli.documents import Fault
 from portcall.cli.files import read_texts
 from portcall.cli.manifest import Manifest, read_manifest
 from portcall.cli.options import Token, Url, Yes
-from portcall.cli.plan import Step, make_plan
+from portcall.cli.plan import Step, field_of, make_plan
 from portcall.cli.tables import printable, screen
 from portcall.errors import PortcallError
 
@@ -101,15 +101,13 @@ def _refuse(faults: Sequence[Fault]) -> None:
 
 
 def _show(steps: Sequence[Step]) -> None:
-    console, beside = screen(), screen(stderr=True)
+    console = screen()
     for step in steps:
         sign, style = _SIGNS[step.result]
         console.print(Text(printable(f"{sign} {step.resource.title}"), style=style), soft_wrap=True)
         for detail in step.details:
             console.print(Text(printable(f"    {detail}")), soft_wrap=True)
-        for warning in step.warnings:
-            text = f"{step.resource.place()}: {step.resource.title}: warning: {warning}"
-            beside.print(Text(printable(text), style="yellow"), soft_wrap=True)
+        _warn(step, step.warnings)
     count = Counter(step.result for step in steps)
     deleted = f", {count['deleted']} to delete" if count["deleted"] else ""
     print(
@@ -118,11 +116,19 @@ def _show(steps: Sequence[Step]) -> None:
     )
 
 
+def _warn(step: Step, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        place, title = step.resource.place(field_of(warning)), step.resource.title
+        text = Text(printable(f"{place}: {title}: warning: {warning}"), style="yellow")
+        screen(stderr=True).print(text, soft_wrap=True)
+
+
 def _write(api: ApiClient, changes: Sequence[Step], wishes: Wishes) -> None:
     if wishes.dry_run or not changes:
         raise typer.Exit(1 if changes and wishes.exit_code else 0)
     if not wishes.yes and sys.stdin.isatty():
         typer.confirm("Apply?", abort=True)
     for step in changes:
-        step.write(api)
+        warnings = step.write(api)
         print(f"{step.result} {printable(step.resource.title)}")
+        _warn(step, warnings)

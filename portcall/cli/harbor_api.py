@@ -131,8 +131,8 @@ class Harbor:
 
     def _stranger(self) -> PortcallError:
         return ConfigurationError(
-            f"What answers at {self._url} does not speak like Harbor's API: give the URL that"
-            " you open in a browser, such as https://harbor.example."
+            f"What answers at {self._url} does not speak like Harbor's API: is it Harbor's own URL,"
+            " such as https://harbor.example?"
         )
 
     @property

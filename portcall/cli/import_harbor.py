@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from typing import Annotated, Any
 
@@ -82,6 +83,8 @@ def harbor(
     What has no counterpart is said on stderr. Done again it changes nothing.
     """
     _check_names(source, managed_by)
+    if output and (apply or dry_run):
+        raise InvalidInputError("Either --output, or --apply and --dry-run.")
     if origin.startswith(("http://", "https://")):
         projects = _fetched(origin, project, username, insecure=insecure)
     else:
@@ -120,11 +123,12 @@ def _fetched(origin: str, project: str | None, username: str | None, *, insecure
     if address.userinfo:
         raise InvalidInputError(f"Leave the user out of the URL: --username and {PASSWORD}.")
     base, _, part = str(address.copy_with(query=None, fragment=None)).partition(_API)
+    base = re.sub(r"/(harbor/.*)?$", "", base)  # what a browser shows of Harbor's pages
     is_local = address.host in LOOPBACK
     if username and address.scheme == "http" and not is_local:
         _say(f"warning: the password goes to {address.host} in clear; use https.")
     with httpx.Client(
-        base_url=base.rstrip("/") + _API,
+        base_url=base + _API,
         auth=(username, _password()) if username else None,
         timeout=30,
         verify=not insecure and address.scheme == "https",
@@ -155,9 +159,13 @@ def _report(found: Translation, projects: int, source: str | None) -> None:
 
 
 def _manifest(found: Translation, origin: str) -> Manifest:
-    nouns = [*((TARGET, spec) for spec in found.targets), *((POLICY, s) for s in found.policies)]
+    specs = {TARGET: map(in_clear, found.targets), POLICY: map(in_clear, found.policies)}
     return Manifest(
-        [Resource(noun, spec.name, in_clear(spec), {(): Place(origin)}) for noun, spec in nouns]
+        [
+            Resource(noun, spec["name"], spec, {(): Place(origin)})
+            for noun, written in specs.items()
+            for spec in written
+        ]
     )
 
 

@@ -37,6 +37,16 @@ class Resource:
         """Give the place of a dotted field, or of what it lacks in where it is absent."""
         return self.places[self._steps(dotted)]
 
+    def value(self, dotted: str) -> Any:
+        """Give what stands at a dotted field, None where there is no such."""
+        found: Any = self.spec
+        for part in dotted.split("."):
+            if isinstance(found, list) and part.isdecimal():
+                found = dict(enumerate(found)).get(int(part))
+            else:
+                found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
     def is_filled(self, dotted: str) -> bool:
         """Whether a dotted field, or anything in it, came from the environment."""
         steps = self._steps(dotted)

@@ -1,6 +1,6 @@
 """What `apply` would change; the API validates every resource before any is written."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ from portcall.cli.client import ApiClient, path
 from portcall.cli.difference import differing, lines
 from portcall.cli.documents import Fault
 from portcall.cli.manifest import LABEL, Resource
-from portcall.cli.nouns import TARGET
 from portcall.cli.prune import superfluous
 from portcall.errors import InvalidInputError, PreconditionError
 
@@ -27,15 +26,19 @@ class Step:
     etag: str | None = None
     warnings: tuple[str, ...] = ()
 
-    def write(self, api: ApiClient) -> None:
-        """Write or delete the resource, unless somebody else did so in the meantime."""
+    def write(self, api: ApiClient) -> Sequence[str]:
+        """Write or delete the resource, unless somebody else did so in the meantime.
+
+        Give the warnings that there were not before.
+        """
         address = _address(self.resource)
         held = {"If-Match": self.etag} if self.etag else {"If-None-Match": "*"}
         try:
             if self.result == "deleted":
                 api.call("DELETE", address, headers=held)
-            else:
-                api.call("PUT", address, json=self.resource.spec, headers=held)
+                return ()
+            answer = api.json("PUT", address, json=self.resource.spec, headers=held)
+            return [text for text in answer.get("warnings", ()) if text not in self.warnings]
         except PreconditionError:
             raise PreconditionError(
                 f"{self.resource.title} was changed in the meantime: apply again."
@@ -57,7 +60,7 @@ def make_plan(
 
     With `pruned_labels`, whatever else carries one of these labels is deleted.
     """
-    declared = {resource.name for resource in resources if resource.noun is TARGET}
+    declared = {(resource.noun.plural, resource.name) for resource in resources}
     steps: list[Step] = []
     faults: list[Fault] = []
     for resource in resources:
@@ -75,28 +78,37 @@ def _address(resource: Resource) -> str:
     return path(resource.noun.plural, resource.name)
 
 
-def _dry_run(api: ApiClient, resource: Resource, declared: set[str]) -> tuple[Answer, list[Fault]]:
+def _dry_run(
+    api: ApiClient, resource: Resource, declared: Container[tuple[str, Any]]
+) -> tuple[Answer, list[Fault]]:
     """Give what the API says, and the faults.
 
-    A policy may refer to a target that the same files declare: that it is unknown is no fault.
+    What a policy refers to may be declared by the same files: that it is unknown is no fault.
     """
     try:
         answer = api.json("PUT", _address(resource), params={"dry_run": True}, json=resource.spec)
     except InvalidInputError as error:
         wrong = error.problem["errors"] or [{"field": "", "message": error.message}]
     else:
-        return Answer(answer["changed"], tuple(answer.get("warnings", ()))), []
-    coming = {f"targets.{i}" for i, n in enumerate(_targets(resource)) if n in declared}
+        told = answer.get("warnings", ())
+        warnings = [text for text in told if not _is_coming(resource, field_of(text), declared)]
+        return Answer(answer["changed"], tuple(warnings)), []
     return Answer(), [
         Fault(resource.place(e["field"]), ": ".join(filter(None, (resource.title, *e.values()))))
         for e in wrong
-        if e["field"] not in coming
+        if not _is_coming(resource, e["field"], declared)
     ]
 
 
-def _targets(resource: Resource) -> Sequence[Any]:
-    named = resource.spec.get("targets")
-    return named if isinstance(named, list) else ()
+def field_of(warning: str) -> str:
+    """Give the field that a warning begins with."""
+    return warning.partition(":")[0]
+
+
+def _is_coming(resource: Resource, field: str, declared: Container[tuple[str, Any]]) -> bool:
+    """Whether a field such as `targets.0` or `match.sources.1` names what the files declare."""
+    value = resource.value(field)
+    return isinstance(value, str) and (field.split(".")[-2:][0], value) in declared
 
 
 def _step(api: ApiClient, resource: Resource, answer: Answer) -> Step:

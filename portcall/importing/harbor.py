@@ -156,7 +156,7 @@ class _Translator:
         try:
             check_url(made.url)
         except ValueError as error:
-            self._notes.append(f"the target {made.name} will be refused as it is: {error}")
+            self._notes.append(f"the target {made.name}: {error}")
         return made
 
 

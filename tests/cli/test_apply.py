@@ -1,13 +1,14 @@
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
 from portcall.auth import BearerAuth
-from portcall.cli.client import connect
+from portcall.cli.client import ApiClient, connect
 from portcall.cli.manifest import Resource
 from portcall.cli.nouns import TARGET
-from portcall.cli.plan import Step
+from portcall.cli.plan import Step, make_plan
 from portcall.errors import PreconditionError
 from portcall.policies import Policy, Target
 from tests.cli.conftest import TOKEN, Backend, Ran, Run
@@ -104,6 +105,45 @@ def test_a_dry_run_can_tell_scripts_that_there_is_a_difference(apply):
     assert apply(ALL, "--dry-run", "--exit-code").code == 1
     apply(ALL)
     assert apply(ALL, "--dry-run", "--exit-code").code == 0
+
+
+def test_what_the_api_warns_of_is_a_warning_of_the_step():
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(404, json={"title": "Not found"})
+        return httpx.Response(200, json={"changed": [], "warnings": ["it matches nothing"]})
+
+    api = ApiClient(httpx.Client(base_url="http://api", transport=httpx.MockTransport(answer)))
+    (step,), faults = make_plan(api, [Resource(TARGET, "ci", {"name": "ci"})])
+    assert (step.result, step.warnings, faults) == ("created", ("it matches nothing",), [])
+
+
+TYPO = """\
+policy:
+  name: p
+  match:
+    event_types: [artifact.pushd]
+    sources: [harbor-eu]
+  targets: [ci]
+"""
+TOLD = "f.yaml:4:19: policy p: warning: match.event_types.0: no event is called artifact.pushd"
+
+
+async def test_what_can_hardly_be_meant_is_warned_of_with_its_place(apply, backend: Backend):
+    await backend.store.targets.create(Target(name="ci", url="https://ci.example"))
+    ran = apply(TYPO)
+    assert ran.code == 0
+    assert [line.partition(",")[0] for line in ran.err.splitlines()] == [
+        TOLD,
+        "f.yaml:5:15: policy p: warning: match.sources.0: there is no source harbor-eu",
+    ]
+
+
+def test_a_source_that_the_same_files_declare_is_not_warned_of(apply, backend: Backend):
+    ran = apply(f"{TYPO}---\n{ALL.partition('---')[2]}")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1] == "created policy p"
+    assert [line.partition(",")[0] for line in ran.err.splitlines()] == [TOLD]
 
 
 def test_all_faults_of_all_documents_are_told_and_nothing_is_written(apply, backend: Backend):

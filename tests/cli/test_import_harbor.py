@@ -93,7 +93,9 @@ def test_harbor_may_show_less_than_it_counts(ask, harbor: FakeHarbor):
     assert ask(harbor.url).err.endswith("Read: 0 projects, 0 policies, 0 targets.\n")
 
 
-@pytest.mark.parametrize("ending", ["", "/", "/api/v2.0", "/api/v2.0/", "/?x=1#top"])
+@pytest.mark.parametrize(
+    "ending", ["", "/", "/api/v2.0", "/api/v2.0/", "/?x=1#top", "/harbor/projects/1/webhook"]
+)
 def test_the_url_is_that_of_the_browser_or_of_the_api(ask, harbor: FakeHarbor, ending: str):
     assert len(names(ask(harbor.url + ending, "--project", "shop").out)) == 4
     assert all("/projects/shop/" in asked for asked in harbor.asked)
@@ -231,6 +233,12 @@ def test_it_is_applied_with_its_secrets_and_twice_is_once(
     assert ran.out.splitlines()[-1] == "1 to create, 1 to update, 4 unchanged."
 
 
+@pytest.mark.parametrize("option", ["--apply", "--dry-run"])
+def test_it_is_either_written_or_applied(ask, option: str):
+    ran = ask("nowhere.json", option, "-o", "harbor.yaml")
+    assert (ran.code, ran.err) == (2, "Either --output, or --apply and --dry-run.")
+
+
 def test_a_dry_run_shows_what_would_be_applied(ask, harbor: FakeHarbor, backend: Backend):
     ran = ask(harbor.url, "--dry-run")
     assert ran.out.splitlines()[-1] == "5 to create, 0 to update, 0 unchanged."
@@ -243,7 +251,7 @@ def test_an_address_that_the_api_refuses_is_told_and_nothing_is_written(
     harbor.projects = {"shop": [webhook(3, address="http://10.1.2.3/hook")]}
     ran = ask(harbor.url, "--apply")
     assert ran.code == 2
-    assert "will be refused as it is: 10.1.2.3 is a private address" in ran.err
+    assert "10.1.2.3 is a private address (RFC 1918); PORTCALL_ALLOWED_NETWORKS" in ran.err
     assert f"{harbor.url}: target harbor-10.1.2.3-" in ran.err
     assert ran.err.endswith("1 wrong; nothing was changed.\n")
     assert not backend.store.policies.rows
