@@ -5,10 +5,18 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, QueryAuth
+from portcall.auth import (
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    HmacAuth,
+    NoAuth,
+    OidcAuth,
+    QueryAuth,
+)
 from portcall.conditions.block import Match
 from portcall.conditions.text import TextCondition
-from portcall.policies import Ignore, Policy, RetryPolicy, Source, Target
+from portcall.policies import Ignore, Policy, RegistryAccess, RetryPolicy, Source, Target
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,48}[a-z0-9])?", fullmatch=True)
 words = st.from_regex(r"[a-z0-9_-]{1,50}", fullmatch=True)
@@ -31,6 +39,11 @@ _auths = (
     | st.builds(BasicAuth, username=st.text(min_size=1, max_size=50), password=secrets)
     | st.builds(HeaderAuth, name=header_names, value=header_secrets)
 )
+_proofs = (
+    st.builds(QueryAuth, name=words, value=secrets)
+    | st.builds(HmacAuth, secret=secrets, header=st.none() | header_names, prefix=st.just("a="))
+    | st.builds(OidcAuth, audience=words, email=st.none() | st.just("a@b.test"))
+)
 _conditions = (
     st.builds(TextCondition, regex=st.sampled_from(["prod/.+", r"v\d+", "a|b"]))
     | st.builds(TextCondition, glob=st.sampled_from(["prod/**", "v1.*", "{a,b}"]))
@@ -43,9 +56,15 @@ sources = st.builds(
     kind=words,
     description=texts,
     enabled=st.booleans(),
-    auth=_auths | st.builds(QueryAuth, name=words, value=secrets),
+    auth=_auths | _proofs,
     strict=st.booleans(),
     ignore=st.builds(Ignore, media_types=st.lists(texts, max_size=3)),
+    verify=st.none()
+    | st.builds(
+        RegistryAccess,
+        url=st.just("https://registry.example"),
+        auth=st.builds(BasicAuth, username=words, password=secrets),
+    ),
 )
 targets = st.builds(
     Target,
