@@ -68,6 +68,8 @@ class EventDetail(EventSummary):
     event: RegistryEvent
     delivery_list: tuple[DeliverySummary, ...] = ()
     misses: tuple[dict[str, Any], ...] = ()
+    more_misses: int = 0
+    ruled_out: dict[str, int] = {}
 
 
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -5,16 +5,17 @@ goes through Temporal's history, so it holds no secret and its size is bounded.
 """
 
 from collections.abc import Container, Iterator
-from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import chain, islice
 
-from portcall.conditions.text import TextCondition
+from portcall.conditions.asking import Failure, shown
+from portcall.conditions.block import TEXT_FIELDS
 from portcall.events import RegistryEvent, Value
+from portcall.index import Sifted
 from portcall.policies import Policy, RetryPolicy, is_holding
 from portcall.ports import PolicySnapshot
 
-MISSES_LISTED = 100
-"""Misses that a result names; the rest are counted."""
+MISSES_LISTED = 20
+"""Misses that a history names, nearest first; the rest are counted."""
 
 LONGEST_TEXT = 200
 """Characters of `wanted` and `seen`, which may come from a pattern of 10,000."""
@@ -37,8 +38,9 @@ class Match(Value):
 class Miss(Value):
     """Why a policy, or one target of it, does not want the event: the first failing condition.
 
-    `condition` is `enabled`, `event_types`, `sources`, `repository`, `tag` or `target`;
-    `seen` is what the event has in its place, None where it has nothing.
+    `condition` is its dotted name: `repository`, `scan.severity`, `tagged`, `expression`,
+    `exclude.0` for a block that holds, last `enabled` and `target`, so that a policy which would
+    have matched says so. `seen` is what the event has in its place, None where it has nothing.
     """
 
     policy: str
@@ -48,30 +50,50 @@ class Miss(Value):
 
 
 class MatchResult(Value):
-    """All matches; the first `MISSES_LISTED` misses, and how many more there were."""
+    """All matches, the nearest misses, and how many more there were.
+
+    `ruled_out` counts the policies that want other event types, sources or projects; they are
+    no misses.
+    """
 
     matches: tuple[Match, ...] = ()
     misses: tuple[Miss, ...] = ()
     more_misses: int = 0
+    ruled_out: dict[str, int] = {}
 
 
 def match_event(
-    snapshot: PolicySnapshot, event: RegistryEvent, formats_needing_raw: Container[str]
+    snapshot: PolicySnapshot,
+    event: RegistryEvent,
+    formats_needing_raw: Container[str],
+    listed: int = MISSES_LISTED,
 ) -> MatchResult:
-    """Ask every policy of the snapshot."""
+    """Ask the policies that the index leaves; list at most so many of those that miss."""
+    sifted = snapshot.index.sift(event)
     matches: list[Match] = []
     misses: list[Miss] = []
-    for policy in snapshot.policies:
+    for policy in sifted.candidates():
         for answer in explain(policy, event, snapshot.disabled_targets, formats_needing_raw):
             if isinstance(answer, Match):
                 matches.append(answer)
             else:
                 misses.append(answer)
+    count = len(misses) + sifted.near_count()
+    nearest = tuple(islice(chain(misses, _near_misses(sifted, event)), listed))
     return MatchResult(
         matches=tuple(matches),
-        misses=tuple(islice(misses, MISSES_LISTED)),
-        more_misses=max(0, len(misses) - MISSES_LISTED),
+        misses=nearest,
+        more_misses=count - len(nearest),
+        ruled_out=sifted.ruled_out,
     )
+
+
+def _near_misses(sifted: Sifted, event: RegistryEvent) -> Iterator[Miss]:
+    for name, policies in sifted.near():
+        seen = _short(shown(TEXT_FIELDS[name](event))) or None
+        for policy in policies:
+            wanted = _short(str(getattr(policy.match, name)))
+            yield Miss(policy=policy.name, condition=name, wanted=wanted, seen=seen)
 
 
 def explain(
@@ -81,10 +103,11 @@ def explain(
     formats_needing_raw: Container[str] = (),
 ) -> list[Match | Miss]:
     """Give an answer per target where all conditions hold, else the first that does not."""
-    for miss in _failing(policy, event):
-        return [miss]
+    failure = _failure(policy, event)
+    if failure:
+        return [_miss(policy, *failure)]
     return [
-        Miss(policy=policy.name, condition="target", wanted=f"{name} enabled", seen="disabled")
+        _miss(policy, "target", f"{name} enabled", "disabled")
         if name in disabled_targets
         else Match(
             policy=policy.name,
@@ -98,31 +121,23 @@ def explain(
     ]
 
 
-def _failing(policy: Policy, event: RegistryEvent) -> Iterator[Miss]:
-    match = policy.match
+def _failure(policy: Policy, event: RegistryEvent) -> Failure | None:
+    failure = policy.match.failure(event)
+    if failure:
+        return failure
+    for index, block in enumerate(policy.exclude):
+        if block.failure(event) is None:
+            return Failure(f"exclude.{index}", f"not ({block})", block.seen(event))
     if not policy.enabled and not is_holding(policy):
-        yield _miss(policy, "enabled", "true", "false")
-    types = match.event_types
-    if types is not None and not any(fnmatchcase(event.type, pattern) for pattern in types):
-        yield _miss(policy, "event_types", ", ".join(types), event.type)
-    if match.sources is not None and event.source not in match.sources:
-        yield _miss(policy, "sources", ", ".join(match.sources), event.source)
-    if not _holds(match.repository, (event.repository,) if event.repository else ()):
-        yield _miss(policy, "repository", str(match.repository), event.repository)
-    if not _holds(match.tag, event.tags):
-        yield _miss(policy, "tag", str(match.tag), ", ".join(event.tags))
+        return Failure("enabled", "true", "false: skipped while disabled")
+    return None
 
 
-def _holds(condition: TextCondition | None, values: tuple[str, ...]) -> bool:
-    return condition is None or any(map(condition.holds, values))
-
-
-def _miss(policy: Policy, condition: str, wanted: str, seen: str | None) -> Miss:
+def _miss(policy: Policy, condition: str, wanted: str, seen: str) -> Miss:
     return Miss(
         policy=policy.name, condition=condition, wanted=_short(wanted), seen=_short(seen) or None
     )
 
 
-def _short(text: str | None) -> str:
-    text = text or ""
+def _short(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"

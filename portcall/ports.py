@@ -7,12 +7,15 @@ tests. Every method may raise `UnavailableError` where the thing behind it is aw
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Generic, Literal, Protocol, TypeVar
 
 from portcall.attempts import BODY_LIMIT, AttemptError, Headers, Timings
 from portcall.auth import OidcAuth
 from portcall.events import RegistryEvent
+from portcall.index import PolicyIndex
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
+from portcall.narrowing import Bound
 from portcall.policies import Policy, RegistryAccess, Source, Target
 
 SpecT = TypeVar("SpecT", Source, Target, Policy)
@@ -57,13 +60,18 @@ class Collection(Protocol[SpecT]):
 
 @dataclass(frozen=True)
 class PolicySnapshot:
-    """What matching needs, without a secret: enabled policies by name, and who is switched off.
+    """What matching needs, without a secret: all policies by name, and who is switched off.
 
     A target that is switched off and holds what arrives is matched like any other.
     """
 
     policies: tuple[Policy, ...] = ()
     disabled_targets: frozenset[str] = frozenset()
+
+    @cached_property
+    def index(self) -> PolicyIndex:
+        """The index over the policies, built when it is first asked for."""
+        return PolicyIndex(self.policies)
 
 
 class PolicyStore(Protocol):
@@ -336,4 +344,14 @@ class EventLog(Protocol):
 
     async def event(self, event_id: str) -> EventDetail:
         """Give one event; raise NotFoundError, or ConflictError where two sources have the id."""
+        ...
+
+    async def count(self, bounds: Sequence[Bound], since: datetime) -> int:
+        """Give about how many events there are within the bounds."""
+        ...
+
+    async def recorded(
+        self, bounds: Sequence[Bound], since: datetime, *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[RegistryEvent], str | None]:
+        """Give a page of events within the bounds as matching saw them, newest first."""
         ...

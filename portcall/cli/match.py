@@ -46,8 +46,7 @@ def _print(result: MatchResult) -> None:
         print_table(("MATCHES", "TARGET", "FORMAT"), rows)
     else:
         print("No policy matches.")
-    if result.misses:
+    if result.misses or result.ruled_out:
         print()
-        print_misses([miss.model_dump() for miss in result.misses])
-    if result.more_misses:
-        print(f"and {result.more_misses} more that do not match")
+        misses = [miss.model_dump() for miss in result.misses]
+        print_misses(misses, result.more_misses, result.ruled_out)

@@ -154,9 +154,9 @@ def print_event(event: EventDetail) -> None:
         print_body(raw.body, raw.encoding)
     _say("\nDeliveries", "bold")
     print_deliveries(event.delivery_list)
-    if event.misses:
+    if event.misses or event.ruled_out:
         _say("\nPolicies that did not match", "bold")
-        print_misses(event.misses)
+        print_misses(event.misses, event.more_misses, event.ruled_out)
 
 
 def _verification(found: Verification | None) -> str | None:
@@ -166,13 +166,21 @@ def _verification(found: Verification | None) -> str | None:
     return f"{found.state}: {found.reason}" if found.reason else found.state
 
 
-def print_misses(misses: Sequence[Mapping[str, object]]) -> None:
-    """Print why policies did not match."""
+def print_misses(
+    misses: Sequence[Mapping[str, object]], more: int, ruled_out: Mapping[str, int]
+) -> None:
+    """Print why policies did not match, and how many are for quite other events."""
     rows = [
         [str(miss["policy"]), str(miss["condition"]), str(miss["wanted"]), str(miss["seen"] or "-")]
         for miss in misses
     ]
-    print_table(("POLICY", "CONDITION", "WANTED", "SEEN"), rows)
+    if rows:
+        print_table(("POLICY", "CONDITION", "WANTED", "SEEN"), rows)
+    if more:
+        _say(f"and {more} more that do not match")
+    if ruled_out:
+        counts = ", ".join(f"{count} by {name}" for name, count in ruled_out.items())
+        _say(f"For other events: {counts}")
 
 
 def _print_attempt(record: AttemptRecord) -> None:

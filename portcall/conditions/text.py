@@ -146,6 +146,10 @@ class TextCondition(Spec):
 
     def __str__(self) -> str:
         """Describe the condition as people write it."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         if self.in_ is not None:
             return "in: " + ", ".join(self.in_[:20]) + (", …" if len(self.in_) > 20 else "")
         if self.any_ is not None:

@@ -17,6 +17,7 @@ EVENT = RegistryEvent(
     source="s",
     kind="harbor",
     type="artifact.pushed",
+    tags=("v1",),
     occurred_at=NOW,
     received_at=NOW,
     raw=RawOriginal.of(b"{}"),
@@ -39,7 +40,8 @@ async def test_the_activity_matches_against_the_stored_policies():
     store = FakeStore()
     await store.targets.put(Target(name="t", url="https://t.example"))
     await store.policies.put(Policy(name="all", targets=["t"], format="raw"))
-    await store.policies.put(Policy(name="none", targets=["t"], match={"sources": ["x"]}))
+    await store.policies.put(Policy(name="near", targets=["t"], match={"tag": {"in": ["x"]}}))
+    await store.policies.put(Policy(name="far", targets=["t"], match={"sources": ["x"]}))
     activity = MatchPolicies(store, FORMATS)
 
     result = await ActivityEnvironment().run(activity.match_policies, MatchInput(event=EVENT))
@@ -47,7 +49,8 @@ async def test_the_activity_matches_against_the_stored_policies():
     [match] = result.matches
     assert (match.policy, match.target, match.format, match.needs_raw) == ("all", "t", "raw", True)
     [miss] = result.misses
-    assert (miss.policy, miss.condition) == ("none", "sources")
+    assert (miss.policy, miss.condition, miss.seen) == ("near", "tag", "v1")
+    assert result.ruled_out == {"sources": 1}
 
 
 async def test_while_the_store_is_away_the_activity_fails_so_that_temporal_tries_again():

@@ -106,6 +106,8 @@ def event(identity: str = "9f3c1d", **changed: object) -> EventDetail:
         ),
         delivery_list=(delivery(),),
         misses=({"policy": "scan", "condition": "tag", "wanted": "in: ['x']", "seen": "v1.2.3"},),
+        more_misses=3,
+        ruled_out={"sources": 2},
     )
     return whole.model_copy(update=changed)
 

@@ -269,6 +269,7 @@ def test_an_event_is_shown_with_its_original_its_deliveries_and_who_missed(
         DELIVERY,
         "Policies that did not match\n",
         "scan    tag        in: ['x']  v1.2.3\n",
+        "and 3 more that do not match\nFor other events: 2 by sources\n",
     ):
         assert part in page
 

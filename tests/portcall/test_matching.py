@@ -1,12 +1,15 @@
 import re
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portcall.conditions.block import TEXT_FIELDS
 from portcall.conditions.text import TextCondition
 from portcall.events import RawOriginal, RegistryEvent
+from portcall.index import RULING_OUT
 from portcall.matching import LONGEST_TEXT, MISSES_LISTED, Match, MatchResult, Miss, match_event
 from portcall.matching import explain as explain_all
 from portcall.policies import Policy
@@ -49,7 +52,7 @@ def is_match(wanted, happened=None):
 
 
 def test_a_policy_without_conditions_wants_every_event():
-    assert is_match(policy(), event(repository=None, tags=()))
+    assert is_match(policy(), event(type="repository.deleted", repository=None, tags=()))
 
 
 def test_each_target_of_a_matching_policy_gets_its_own_match_with_format_and_retry():
@@ -69,7 +72,7 @@ def test_a_format_that_can_do_without_the_raw_original_does():
 
 def test_a_policy_that_is_switched_off_wants_nothing():
     off = Policy(name="p", targets=["t"], enabled=False)
-    assert only_miss(off) == ("enabled", "true", "false")
+    assert only_miss(off) == ("enabled", "true", "false: skipped while disabled")
 
 
 def test_a_disabled_target_is_a_miss_beside_the_matches_of_the_others():
@@ -122,7 +125,7 @@ def test_one_tag_of_several_is_enough():
 
 
 def test_an_event_without_tags_misses_every_tag_condition():
-    miss = only_miss(policy(tag={"regex": ".*"}), event(tags=()))
+    miss = only_miss(policy(tag={"regex": ".*"}), event(type="artifact.pulled", tags=()))
     assert miss == ("tag", "regex: .*", None)
 
 
@@ -139,20 +142,71 @@ def test_long_patterns_and_values_are_cut_in_a_miss():
 
 
 def test_the_misses_of_a_result_are_bounded_and_the_rest_counted():
-    many = tuple(policy(f"p{i}", sources=["x"]) for i in range(MISSES_LISTED + 7))
-    result = match_event(PolicySnapshot(policies=many), event(), ())
-    assert (len(result.misses), result.more_misses) == (MISSES_LISTED, 7)
+    many = [policy(f"p{i:03}", repository={"in": ["x"]}) for i in range(MISSES_LISTED + 7)]
+    off = policy("off", targets=[f"t{i}" for i in range(50)])
+    snapshot = PolicySnapshot((*many, off), frozenset(off.targets))
+    result = match_event(snapshot, event(), ())
+    assert (len(result.misses), result.more_misses) == (MISSES_LISTED, 57)
 
 
-def test_a_result_holds_matches_and_misses_in_the_order_of_the_policies():
+def test_policies_for_other_types_sources_or_projects_are_counted_not_listed():
     snapshot = PolicySnapshot(
-        policies=(policy("a"), policy("b", sources=["x"]), policy("c", targets=("off", "on"))),
+        (
+            policy("a", event_types=["scan.*"], sources=["x"]),
+            policy("b", sources=["x"]),
+            policy("c", sources=["x", "y"], repository={"in": ["z"]}),
+            policy("d", project={"not": {"glob": "p*"}}),
+            policy("e", project={"in": ["prod"]}, repository={"in": ["z"]}),
+        )
+    )
+    result = match_event(snapshot, event(project="prod"), ())
+    assert result.ruled_out == {"event_types": 1, "sources": 2, "project": 1}
+    assert [(miss.policy, miss.condition) for miss in result.misses] == [("e", "repository")]
+    assert (result.matches, result.more_misses) == ((), 0)
+
+
+def test_a_result_holds_matches_by_policy_and_misses_with_the_nearest_first():
+    snapshot = PolicySnapshot(
+        policies=(
+            policy("a", repository={"in": ["x"]}),
+            policy("b"),
+            policy("c", tag={"in": ["x"]}),
+            policy("d", repository={"in": ["x"]}, tag={"in": ["x"]}),
+            policy("e", targets=("off", "on")),
+            Policy(name="f", targets=["t"], enabled=False),
+        ),
         disabled_targets=frozenset({"off"}),
     )
     result = match_event(snapshot, event(), ())
-    assert [(m.policy, m.target) for m in result.matches] == [("a", "t"), ("c", "on")]
-    assert [(m.policy, m.condition) for m in result.misses] == [("b", "sources"), ("c", "target")]
+    assert [(m.policy, m.target) for m in result.matches] == [("b", "t"), ("e", "on")]
+    assert [(m.policy, m.condition) for m in result.misses] == [
+        ("e", "target"),
+        ("f", "enabled"),
+        ("c", "tag"),
+        ("a", "repository"),
+        ("d", "repository"),
+    ]
     assert result.more_misses == 0
+
+
+@given(st.lists(policies, max_size=6), events, st.frozensets(st.sampled_from(NAMES)))
+def test_a_result_is_what_asking_every_policy_gives(several, happened, disabled):
+    rules = [p.model_copy(update={"name": f"p{n}"}) for n, p in enumerate(several)]
+    answers = [a for rule in rules for a in explain_all(rule, happened, disabled, {"raw"})]
+    misses = [a for a in answers if isinstance(a, Miss)]
+    result = match_event(PolicySnapshot(tuple(rules), disabled), happened, {"raw"})
+    assert list(result.matches) == [a for a in answers if isinstance(a, Match)]
+    assert result.ruled_out == Counter(m.condition for m in misses if m.condition in RULING_OUT)
+    missed = [miss.policy for miss in misses if miss.condition not in RULING_OUT]
+    assert sorted(miss.policy for miss in result.misses) == sorted(missed)
+    by_name = {rule.name: rule.match for rule in rules}
+    for miss in result.misses:
+        if miss.condition in TEXT_FIELDS:
+            wanted = getattr(by_name[miss.policy], miss.condition)
+            assert not wanted.holds(TEXT_FIELDS[miss.condition](happened))
+            assert miss.wanted == str(wanted)
+        else:
+            assert miss in misses
 
 
 def test_the_raw_original_has_no_part_in_matching():

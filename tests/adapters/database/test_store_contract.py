@@ -214,7 +214,7 @@ async def test_a_source_that_policies_filter_by_can_be_deleted(store: PolicyStor
     assert (await store.policies.get("prod")).spec.match.sources == ["eu"]
 
 
-async def test_a_snapshot_has_enabled_policies_by_name_and_the_targets_switched_off(
+async def test_a_snapshot_has_all_policies_by_name_and_the_targets_switched_off(
     store: PolicyStore,
 ) -> None:
     assert (await store.snapshot()).policies == ()
@@ -224,7 +224,7 @@ async def test_a_snapshot_has_enabled_policies_by_name_and_the_targets_switched_
     await store.policies.put(policy("a"))
     await store.policies.put(policy("sleeping", enabled=False))
     snapshot = await store.snapshot()
-    assert [found.name for found in snapshot.policies] == ["a", "z"]
+    assert [found.name for found in snapshot.policies] == ["a", "sleeping", "z"]
     assert snapshot.disabled_targets == {"off"}
 
 
