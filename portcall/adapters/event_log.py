@@ -12,7 +12,12 @@ from temporalio.client import Client, WorkflowExecution
 from portcall import ids
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.adapters.temporal import translated
-from portcall.adapters.temporal_pages import IDS_IN_QUERY, newest_runs, page_of_newest_runs
+from portcall.adapters.temporal_pages import (
+    IDS_IN_QUERY,
+    newest_runs,
+    page_of_newest_runs,
+    page_of_runs,
+)
 from portcall.attempts import EventOutcome
 from portcall.errors import ConflictError, NotFoundError
 from portcall.events import RegistryEvent
@@ -131,7 +136,7 @@ class TemporalEventLog:
             **{**dict(summary), "received_at": given.received_at},
             event=given,
             delivery_list=tuple(found),
-            misses=tuple(miss.model_dump(mode="json") for miss in result.misses) if result else (),
+            **(result.model_dump(mode="json", exclude={"matches"}) if result else {}),
         )
 
     async def count(self, bounds: Sequence[Bound], since: datetime) -> int:
@@ -145,12 +150,8 @@ class TemporalEventLog:
         """Give a page of whole events, newest first, read from their histories side by side."""
         at_once = asyncio.Semaphore(READ_AT_ONCE)
         with translated():
-            page, following = await page_of_newest_runs(
-                self._client,
-                EVENT_WORKFLOW,
-                _within(bounds, since),
-                cursor=cursor,
-                limit=limit,
+            page, following = await page_of_runs(
+                self._client, _within(bounds, since), cursor=cursor, limit=limit
             )
             found = await asyncio.gather(*(self._recorded(run, at_once) for run in page))
         return [event for event in found if event], following
@@ -158,7 +159,7 @@ class TemporalEventLog:
     async def _recorded(
         self, execution: WorkflowExecution, at_once: asyncio.Semaphore
     ) -> RegistryEvent | None:
-        """Read one event; None where its history was deleted since it was listed."""
+        """Read one event; None where its history is gone, or is a copy that a reset made."""
         handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
         history = handle.fetch_history_events(page_size=UNTIL_VERIFIED)
         async with at_once:
@@ -167,7 +168,11 @@ class TemporalEventLog:
                     await history.fetch_next_page()
             except NotFoundError:
                 return None
-        return (await self._event(history.current_page or ())).without_raw()
+        events = history.current_page or ()
+        started = events[0].workflow_execution_started_event_attributes
+        if started.original_execution_run_id != execution.run_id:
+            return None
+        return (await self._event(events)).without_raw()
 
     async def _find(self, event_id: str) -> WorkflowExecution:
         """Find the workflow; one that has just started is not in visibility yet."""

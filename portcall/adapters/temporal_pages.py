@@ -27,16 +27,9 @@ async def page_of_newest_runs(
 
     `query` finds workflows of the one type.
     """
-    stream = newest_first(
-        client,
-        query,
-        cursor=Cursor.decode(cursor) if cursor else None,
-        now=datetime.now(UTC),
-        guess=limit,
-    )
     page: list[WorkflowExecution] = []
     batch: list[WorkflowExecution] = []
-    async for execution in stream:
+    async for execution in _from_cursor(client, query, cursor, limit):
         batch.append(execution)
         if len(page) + len(batch) > limit:
             page += await newest_runs(client, workflow_type, batch)
@@ -44,6 +37,29 @@ async def page_of_newest_runs(
         if len(page) > limit:
             break
     page += await newest_runs(client, workflow_type, batch)
+    return _cut(page, limit)
+
+
+async def page_of_runs(
+    client: Client, query: str, *, cursor: str | None, limit: int
+) -> tuple[list[WorkflowExecution], str | None]:
+    """Give a page, newest first, with every run of a workflow that was reset."""
+    page: list[WorkflowExecution] = []
+    async for execution in _from_cursor(client, query, cursor, limit):
+        page.append(execution)
+        if len(page) > limit:
+            break
+    return _cut(page, limit)
+
+
+def _from_cursor(
+    client: Client, query: str, cursor: str | None, limit: int
+) -> AsyncIterator[WorkflowExecution]:
+    behind = Cursor.decode(cursor) if cursor else None
+    return newest_first(client, query, cursor=behind, now=datetime.now(UTC), guess=limit)
+
+
+def _cut(page: list[WorkflowExecution], limit: int) -> tuple[list[WorkflowExecution], str | None]:
     following = place(page[limit - 1]).encode() if len(page) > limit else None
     return page[:limit], following
 
