@@ -18,6 +18,7 @@ from portcall.sources.fields import (
     tags_and_digest,
 )
 from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed, Signature
+from portcall.sources.references import read_platform
 
 _PLACE = re.compile(r"/(blobs|manifests)/[^/]*$")
 _MANIFEST_TYPE = re.compile(r"[.](manifest|index)[.]")
@@ -136,10 +137,8 @@ def _references(target: Part) -> list[dict[str, str]]:
 
 def _reference(part: Part) -> dict[str, str]:
     """Give a child of an index, or the config or a layer of an image."""
-    platform = part.part("platform")
-    names = (platform.text(name) for name in ("os", "architecture", "variant"))
     return known(
         digest=part.text("digest"),
         media_type=part.text("mediaType"),
-        platform="/".join(name for name in names if name) or None,
+        platform=read_platform(part.part("platform")),
     )

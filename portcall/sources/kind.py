@@ -63,6 +63,10 @@ class Signature:
 
 
 MappingUse = Literal["none", "optional", "required"]
+"""`required`: it finds the events and all that is known of them, at the least their type.
+
+`optional`: the kind itself finds the events, a mapping reads them in another way.
+"""
 
 
 class SourceKind(Protocol):

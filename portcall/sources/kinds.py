@@ -5,6 +5,8 @@ from typing import get_args
 
 from portcall.plugins import load_plugins
 from portcall.sources.acr import Acr
+from portcall.sources.cloudevents import Cloudevents
+from portcall.sources.custom import Custom
 from portcall.sources.distribution import Distribution
 from portcall.sources.dockerhub import Dockerhub
 from portcall.sources.ecr import Ecr
@@ -17,6 +19,7 @@ from portcall.sources.kind import MappingUse, Signature, SourceKind
 from portcall.sources.nexus import Nexus
 from portcall.sources.proposal import Proposal
 from portcall.sources.quay import Quay
+from portcall.sources.zot import Zot
 
 GROUP = "portcall.sources"
 
@@ -32,6 +35,9 @@ BUILT_IN: tuple[SourceKind, ...] = (
     Jfrog(),
     Ecr(),
     Gar(),
+    Zot(),
+    Cloudevents(),
+    Custom(),
     Proposal(),
 )
 

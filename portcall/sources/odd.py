@@ -14,7 +14,6 @@ from portcall.sources.kind import Notification
 ODD_VALUES: tuple[Any, ...] = (
     None,
     True,
-    0,
     -1,
     1e300,
     10**25,
@@ -26,9 +25,7 @@ ODD_VALUES: tuple[Any, ...] = (
     "0001-01-01T00:00:00+23:59",
     "x" * 5000,
     [],
-    [[None]],
-    [{}],
-    {},
+    [[None], {}],
     {"": {"\x00": []}},
 )
 ODD_BODIES = (
@@ -80,7 +77,7 @@ def _odd_bodies(body: bytes, seen: set[str], limit: int) -> Iterator[bytes]:
     except ValueError:
         return
     for path in _places(value):
-        name = "/".join(str(step) for step in path if isinstance(step, str))
+        name = "/".join([step for step in path if isinstance(step, str)][-2:])
         if name not in seen:
             seen.add(name)
             yield from _odd_in(value, path, limit)

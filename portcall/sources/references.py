@@ -1,4 +1,4 @@
-"""Takes the image references apart that some registries send in one piece."""
+"""Takes image references apart that come in one piece, and puts platforms together."""
 
 from typing import NamedTuple
 
@@ -26,3 +26,9 @@ def read_reference(part: Part, name: str) -> ImageReference:
         part.wrong(name, "an image reference")
     found = (part.joined(name, None, piece) for piece in (host, repository, tag, digest))
     return ImageReference(*(piece or None for piece in found))
+
+
+def read_platform(part: Part) -> str | None:
+    """Read an OCI platform object: `os/architecture[/variant]`."""
+    names = (part.text(name) for name in ("os", "architecture", "variant"))
+    return "/".join(name for name in names if name) or None
