@@ -83,7 +83,7 @@ def concise(spec: Spec) -> dict[str, Any]:
 
     What remains is read as the same spec: each part that goes has been tried.
     """
-    written, _ = split(spec)
+    written = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     meant = spec.model_validate(written)
 
     def means_the_same() -> bool:
@@ -140,7 +140,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    # PyYAML folds the other line breaks of YAML 1.1, and reads them back as a blank.
+    style = '"' if re.search("[\r\x85\u2028\u2029]", value) else "|" if "\n" in value else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
