@@ -16,7 +16,7 @@ from portcall.attempts import (
     ResponseRecord,
     Timings,
 )
-from portcall.errors import ConflictError, NotFoundError
+from portcall.errors import ConflictError, InvalidInputError, NotFoundError
 from portcall.events import RawOriginal, RegistryEvent
 from portcall.ids import event_attributes
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
@@ -210,6 +210,8 @@ class FakeEventLog:
 
 
 def _page(found: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+    if cursor and not cursor.isdecimal():
+        raise InvalidInputError("This is not a cursor.")
     start = int(cursor or 0)
     end = start + limit
     return found[start:end], str(end) if end < len(found) else None
