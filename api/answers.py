@@ -1,8 +1,9 @@
 """What intake answers: to a sender, and to whoever replays an inbox entry."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class AcceptedEvent(BaseModel):
@@ -21,8 +22,12 @@ class Parked(BaseModel):
 
 
 class NotificationAnswer(BaseModel):
-    """What became of each event; `ignored` counts those that the source's rules drop."""
+    """What became of each event; `ignored` counts those that the source's rules drop.
+
+    `reply` is what a sender that asks for consent gets instead of all this.
+    """
 
     events: list[AcceptedEvent] = []
     parked: Parked | None = None
     ignored: int = 0
+    reply: Mapping[str, Any] | None = Field(default=None, exclude=True)

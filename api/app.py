@@ -9,6 +9,7 @@ from starlette.types import Lifespan
 
 from api import (
     backtests,
+    consent,
     deliveries,
     events,
     health,
@@ -18,12 +19,15 @@ from api import (
     problems,
     sources,
     targets,
+    tries,
 )
 from api.services import Services
 
 ROUTERS = (
     notifications.router,
+    consent.router,
     sources.router,
+    tries.router,
     targets.router,
     policies.router,
     backtests.router,

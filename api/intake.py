@@ -99,6 +99,7 @@ class Intake:
         return NotificationAnswer(
             events=await self.accept(source.name, wanted),
             ignored=len(parsed.events) - len(wanted),
+            reply=parsed.reply,
         )
 
     async def _park(

@@ -7,10 +7,12 @@ understood is parked and accepted, and events wait in the inbox while Temporal i
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
 
 from api.answers import NotificationAnswer
 from api.bodies import read_body
@@ -24,13 +26,17 @@ from portcall.sources.kind import Notification
 ANSWER_WITHIN = 0.85
 """Seconds of our own, without the sender's for the body: distribution gives up after one."""
 
-REFUSALS = problems(400, 401, 404, 413, 422, 503)
+ANSWERS: Mapping[str, Any] = {
+    "status_code": 202,
+    "response_model": NotificationAnswer,
+    "responses": {200: {"description": "consent"}, **problems(400, 401, 404, 413, 422, 503)},
+}
 
 router = APIRouter(tags=["notifications"])
 
 
-@router.post("/notifications/{source}", status_code=202, responses=REFUSALS)
-@router.post("/notifications/{source}/{hint}", status_code=202, responses=REFUSALS)
+@router.post("/notifications/{source}", **ANSWERS)
+@router.post("/notifications/{source}/{hint}", **ANSWERS)
 async def receive(
     request: Request,
     source: str,
@@ -38,11 +44,12 @@ async def receive(
     hint: str | None = None,
     *,
     strict: Annotated[bool, Query(description="refuse what is not understood")] = False,
-) -> NotificationAnswer:
+) -> NotificationAnswer | JSONResponse:
     """Accept a registry's notification.
 
     202 means durable: Temporal has every event, or the inbox does. A repeat is recognised by
     the event's own identity and accepted too. `hint` names the event where the body does not.
+    200 answers a sender that asks, before it sends, whether it may.
     """
     with services.metrics.answer_seconds.time():
         began = time.monotonic()
@@ -68,4 +75,4 @@ async def receive(
         except TimeoutError as error:
             raise UnavailableError("Neither Temporal nor the database answers in time.") from error
     services.metrics.count(source, answer)
-    return answer
+    return answer if answer.reply is None else JSONResponse(dict(answer.reply))
