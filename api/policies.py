@@ -1,16 +1,26 @@
 """`/api/v1/policies`: the users' rules, and which of them match an event that one describes."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
+from api.problems import problems
 from api.services import Services, TheServices
 from api.specs import FieldErrors, Noun, spec_router
+from portcall.conditions.doubts import Known, doubts
 from portcall.events import RegistryEvent
 from portcall.matching import MatchResult, match_event
-from portcall.policies import Policy, is_holding
-from portcall.ports import PolicySnapshot
+from portcall.policies import Policy
 
 
 async def _check(services: Services, policy: Policy) -> FieldErrors:
@@ -27,6 +37,15 @@ async def _check(services: Services, policy: Policy) -> FieldErrors:
     return errors
 
 
+async def _doubts(services: Services) -> Callable[[Policy], list[str]]:
+    """Give what says of a policy what it can hardly mean, by what is configured now."""
+    sources = [stored.spec.name for stored in await services.store.sources.list()]
+    return partial(doubts, known=Known(services.kinds.keys(), sources))
+
+
+MISSES_SHOWN = 500
+"""Misses that a dry run names: more than the history of every event does."""
+
 router = spec_router(
     Noun(
         name="policy",
@@ -34,6 +53,7 @@ router = spec_router(
         model=Policy,
         collection=lambda services: services.store.policies,
         check=_check,
+        doubts=_doubts,
         example={
             "name": "deploy-prod",
             "match": {
@@ -76,7 +96,7 @@ class DescribedEvent(RegistryEvent):
 
 
 class MatchQuestion(BaseModel):
-    """Which policies would match this event?"""
+    """Which policies would match this event, or would now match the event of this id?"""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -94,22 +114,30 @@ class MatchQuestion(BaseModel):
         },
     )
 
-    event: DescribedEvent
+    event: DescribedEvent | None = None
+    event_id: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+
+    @model_validator(mode="after")
+    def _one_event(self) -> Self:
+        if (self.event is None) is (self.event_id is None):
+            raise ValueError("give either event or event_id")
+        return self
 
 
-@router.post("/match", operation_id="match_event")
+async def _asked_about(services: Services, question: MatchQuestion) -> RegistryEvent:
+    if question.event_id is not None:
+        return (await services.events.event(question.event_id)).event
+    return question.event or DescribedEvent(type="")
+
+
+@router.post("/match", operation_id="match_event", responses=problems(404, 409))
 async def match(services: TheServices, question: MatchQuestion) -> MatchResult:
     """Say which policies match an event and, for the others, the first condition that failed.
 
-    Nothing is started. Policies and targets that are switched off are among the misses.
+    Nothing is started. Policies and targets that are switched off are among the misses; those
+    for other event types, sources or projects are counted.
     """
-    policies = await services.store.policies.list()
-    targets = await services.store.targets.list()
-    snapshot = PolicySnapshot(
-        policies=tuple(stored.spec for stored in policies),
-        disabled_targets=frozenset(
-            t.spec.name for t in targets if not t.spec.enabled and not is_holding(t.spec)
-        ),
-    )
+    event = await _asked_about(services, question)
+    snapshot = await services.store.snapshot()
     needing_raw = {name for name, known in services.formats.items() if known.needs_raw}
-    return match_event(snapshot, question.event, needing_raw)
+    return match_event(snapshot, event, needing_raw, MISSES_SHOWN)

@@ -26,6 +26,12 @@ from portcall.secrets import merge_masked
 from portcall.spec import Name
 
 FieldErrors = Sequence[Mapping[str, str]]
+Doubts = Callable[[Any], list[str]]
+
+
+async def _no_doubts(_: Services) -> Doubts:
+    return lambda _: []
+
 
 DryRun = Annotated[
     bool, Query(description="validate and say what would change, without changing it")
@@ -42,6 +48,7 @@ class Noun(Generic[SpecT]):
     collection: Callable[[Services], Collection[SpecT]]
     check: Callable[[Services, SpecT], Awaitable[FieldErrors]]
     example: Mapping[str, Any]
+    doubts: Callable[[Services], Awaitable[Doubts]] = _no_doubts
 
     @cached_property
     def body(self) -> type[BaseModel]:
@@ -52,26 +59,34 @@ class Noun(Generic[SpecT]):
     @cached_property
     def answer(self) -> type[BaseModel]:
         """The spec as it is answered, secrets masked."""
+        warnings: dict[str, Any] = (
+            {} if self.doubts is _no_doubts else {"warnings": (list[str], [])}
+        )
         return create_model(
             f"Stored{self.model.__name__}",
             __base__=self.model,
             version=(int, ...),
             created_at=(datetime, ...),
             updated_at=(datetime, ...),
+            **warnings,
         )
 
-    def answer_to(self, stored: Stored[SpecT], response: Response) -> BaseModel:
+    async def answer_to(
+        self, services: Services, stored: Stored[SpecT], response: Response
+    ) -> BaseModel:
         """Give the stored spec, and set its ETag."""
         response.headers["ETag"] = etag(stored)
-        return self.shown(stored)
+        return self.shown(stored, await self.doubts(services))
 
-    def shown(self, stored: Stored[SpecT]) -> BaseModel:
-        """Give the stored spec as it is answered."""
+    def shown(self, stored: Stored[SpecT], doubts: Doubts) -> BaseModel:
+        """Give the stored spec as it is answered, with what it can hardly mean."""
+        warnings = doubts(stored.spec)
         return self.answer(
             **dict(stored.spec),
             version=stored.version,
             created_at=stored.created_at,
             updated_at=stored.updated_at,
+            **({"warnings": warnings} if warnings else {}),
         )
 
     async def find(self, services: Services, name: str) -> Stored[SpecT] | None:
@@ -119,8 +134,9 @@ def _add_reads(router: APIRouter, noun: Noun[SpecT]) -> None:
     ) -> Any:
         """List by name."""
         found = await noun.collection(services).list(after=cursor or "", limit=limit + 1)
+        doubts = await noun.doubts(services)
         return Page(
-            items=[noun.shown(stored) for stored in found[:limit]],
+            items=[noun.shown(stored, doubts) for stored in found[:limit]],
             next_cursor=found[limit - 1].spec.name if len(found) > limit else None,
         )
 
@@ -133,7 +149,7 @@ def _add_reads(router: APIRouter, noun: Noun[SpecT]) -> None:
     )
     async def get(services: TheServices, name: Name, response: Response) -> Any:
         """Give one; its ETag goes into `If-Match`."""
-        return noun.answer_to(await noun.collection(services).get(name), response)
+        return await noun.answer_to(services, await noun.collection(services).get(name), response)
 
 
 def _add_create(router: APIRouter, noun: Noun[SpecT]) -> None:
@@ -156,10 +172,11 @@ def _add_create(router: APIRouter, noun: Noun[SpecT]) -> None:
             raise ConflictError(f"There is a {noun.name} named {spec.name} already.")
         checked = await noun.checked(services, spec, None)
         if dry_run:
-            return JSONResponse(changes(None, checked).model_dump())
+            warnings = (await noun.doubts(services))(checked)
+            return JSONResponse(changes(None, checked, warnings).model_dump())
         stored = await noun.collection(services).create(checked)
         response.headers["Location"] = f"{router.prefix}/{spec.name}"
-        return noun.answer_to(stored, response)
+        return await noun.answer_to(services, stored, response)
 
 
 def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
@@ -192,14 +209,14 @@ def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
         old = stored.spec if stored else None
         checked = await noun.checked(services, spec, old)
         if dry_run:
-            return changes(old, checked)
+            return changes(old, checked, (await noun.doubts(services))(checked))
         if stored and checked is not spec and version is None:
             version = stored.version  # a secret that is kept must not undo a newer one
         response.status_code = 200 if stored else 201
         saved = await noun.save(services, checked, version)
         if old:
             await release_held(services, old, checked)
-        return noun.answer_to(saved, response)
+        return await noun.answer_to(services, saved, response)
 
 
 def _add_delete(router: APIRouter, noun: Noun[SpecT]) -> None:

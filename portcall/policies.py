@@ -16,6 +16,7 @@ from pydantic import (
 
 from portcall.auth import BasicAuth, NoAuth, SourceAuth, TargetAuth
 from portcall.conditions.block import Conditions, Match
+from portcall.conditions.exclusions import check_exclusions
 from portcall.durations import Duration
 from portcall.mapping import FieldMapping
 from portcall.signing import check_secret
@@ -156,6 +157,10 @@ class RetryPolicy(Spec):
         return self
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, dict | Conditions) else value
+
+
 class Policy(Spec):
     """Which events go to which targets, in which format, with which retry."""
 
@@ -164,7 +169,7 @@ class Policy(Spec):
     enabled: bool = True
     while_disabled: WhileDisabled = "skip"
     match: Match = Match()
-    exclude: Annotated[list[Conditions], Field(max_length=50)] = []
+    exclude: Annotated[list[Conditions], BeforeValidator(_listed), Field(max_length=50)] = []
     targets: Annotated[list[Name], Field(min_length=1, max_length=50)]
     format: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] = "default"
     retry: RetryPolicy = RetryPolicy()
@@ -174,6 +179,11 @@ class Policy(Spec):
     def _no_target_twice(self) -> Self:
         if len(set(self.targets)) != len(self.targets):
             raise ValueError("a target is named twice")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Self:
+        check_exclusions(self.match, self.exclude)
         return self
 
 

@@ -1,7 +1,10 @@
 """What every part of a spec is made of: the closed base, names, secrets, header fields."""
 
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from difflib import get_close_matches
+from itertools import islice
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -10,8 +13,13 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
+    ValidationError,
     WithJsonSchema,
+    model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+_KEYS_LOOKED_AT = 100
 
 Name = Annotated[
     str,
@@ -27,10 +35,28 @@ Secret = Annotated[
 ]
 
 
+def fault(place: Sequence[str | int], message: str) -> ValidationError:
+    """Make the error that names a place within what is being validated."""
+    error = PydanticCustomError("spec", "{message}", {"message": message})
+    details = InitErrorDetails(type=error, loc=tuple(place), input=None)
+    return ValidationError.from_exception_data("spec", [details])
+
+
 class Spec(BaseModel):
     """A part of something that users write: frozen, and closed against typing errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_misspelt(cls, value: Any) -> Any:
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in islice(value, _KEYS_LOOKED_AT) if isinstance(value, dict) else ():
+            if key not in known and key not in cls.model_fields:
+                near = get_close_matches(str(key)[:50], known, n=1)
+                if near:
+                    raise fault([str(key)], f"unknown field, did you mean {near[0]}?")
+        return value
 
 
 def _header_name(value: str) -> str:

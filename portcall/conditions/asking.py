@@ -29,14 +29,14 @@ class OneOf:
     cost = 0
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = tuple(names)
+        self.names = tuple(names)
 
     def holds(self, values: Sequence[str]) -> bool:
         """Whether one of the values has one of the names."""
-        return any(fnmatchcase(value, name) for value in values for name in self._names)
+        return any(fnmatchcase(value, name) for value in values for name in self.names)
 
     def __str__(self) -> str:
-        return ", ".join(self._names)
+        return ", ".join(self.names)
 
 
 class Failure(NamedTuple):

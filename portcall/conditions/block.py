@@ -6,9 +6,9 @@ the same table.
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from portcall.conditions.asking import Asked, Failure, OneOf, shown
 from portcall.conditions.details import (
@@ -27,7 +27,7 @@ from portcall.conditions.numbers import SizeCondition
 from portcall.conditions.text import TextCondition
 from portcall.event_types import PUSHES
 from portcall.events import RegistryEvent
-from portcall.spec import EventTypePattern, Name, Spec
+from portcall.spec import EventTypePattern, Name, Spec, fault
 
 Values = tuple[str, ...]
 
@@ -146,6 +146,14 @@ class Match(Conditions):
     tagged: bool | Literal["any"] | None = None
     verification: Annotated[list[Verification], Field(min_length=1)] = ["verified", "unchecked"]
     expression: Expression | None = None
+
+    @model_validator(mode="after")
+    def _untagged_or_with_a_tag(self) -> Self:
+        if self.tagged is False and self.tag is not None and not self.tag.holds(()):
+            raise fault(
+                ["tagged"], f"no event is without a tag and has one that fits tag {self.tag}"
+            )
+        return self
 
     def _named(self) -> Iterator[Asked]:
         yield from super()._named()

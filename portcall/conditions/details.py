@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from portcall.conditions.numbers import (
+    CountCondition,
     NumberCondition,
     Severity,
     SeverityCondition,
@@ -33,9 +34,9 @@ class ScanConditions(Spec):
     status: TextCondition | None = None
     kind: TextCondition | None = None
     scanner: TextCondition | None = None
-    total: NumberCondition | None = None
-    fixable: NumberCondition | None = None
-    counts: Annotated[dict[Severity, NumberCondition], Field(min_length=1)] | None = None
+    total: CountCondition | None = None
+    fixable: CountCondition | None = None
+    counts: Annotated[dict[Severity, CountCondition], Field(min_length=1)] | None = None
 
 
 class ReplicationConditions(Spec):
@@ -63,9 +64,9 @@ class RetentionConditions(Spec):
     """What a tag-retention run did; `deleted` and `retained` are numbers of artifacts."""
 
     status: TextCondition | None = None
-    total: NumberCondition | None = None
-    retained: NumberCondition | None = None
-    deleted: NumberCondition | None = None
+    total: CountCondition | None = None
+    retained: CountCondition | None = None
+    deleted: CountCondition | None = None
 
 
 PARTS: Mapping[str, type[Spec]] = {

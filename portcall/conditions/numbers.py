@@ -1,5 +1,6 @@
 """Conditions on numbers, on sizes in bytes, and on how severe a finding is."""
 
+import math
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Self
@@ -23,6 +24,9 @@ Number = (
     Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
     | Annotated[StrictFloat, Field(allow_inf_nan=False)]
 )
+
+
+Count = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 
 
 def _short(value: Any) -> Any:
@@ -54,17 +58,21 @@ class NumberCondition(Spec):
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:
-        given = self._given()
-        if not given:
+        if not self._given():
             raise ValueError("give one or more of: gt, gte, lt, lte, eq")
-        low = max((v for name, v in given.items() if name in ("gt", "gte", "eq")), default=None)
-        high = min((v for name, v in given.items() if name in ("lt", "lte", "eq")), default=None)
-        if low is not None and high is not None and not (low <= high and self._between(low, high)):
-            raise ValueError(f"no number is {self}")
+        if self._holds_nothing():
+            raise ValueError(f"no such number is {self}")
         return self
 
-    def _between(self, low: float, high: float) -> bool:
-        return low < high or self.holds((low,))
+    def _holds_nothing(self) -> bool:
+        given = self._given()
+        low = max(
+            (v for name, v in given.items() if name in ("gt", "gte", "eq")), default=-math.inf
+        )
+        high = min(
+            (v for name, v in given.items() if name in ("lt", "lte", "eq")), default=math.inf
+        )
+        return low > high or (low == high and not self._fits(low))
 
     @model_serializer
     def _as_given(self) -> dict[str, Any]:
@@ -96,7 +104,21 @@ class NumberCondition(Spec):
         return " and ".join(f"{_SIGNS[name]} {value}" for name, value in self._given().items())
 
 
-class SizeCondition(NumberCondition):
+class CountCondition(NumberCondition):
+    """The same for whole numbers from 0 on."""
+
+    gt: Count | None = None
+    gte: Count | None = None
+    lt: Count | None = None
+    lte: Count | None = None
+    eq: Count | None = None
+
+    def _holds_nothing(self) -> bool:
+        low = 0 if self.gt is None else self.gt + 1
+        return not self._fits(max([low, *(v for v in (self.gte, self.eq) if v is not None)]))
+
+
+class SizeCondition(CountCondition):
     """The same for bytes, which may be written `10MiB`."""
 
     gt: Size | None = None

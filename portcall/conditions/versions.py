@@ -39,8 +39,7 @@ def _alternatives(text: str) -> list[tuple[int, str]]:
 def check_range(text: str, prereleases: bool) -> None:
     """Raise ValueError for a range that cannot be read, or that no version is in."""
     if not any(_is_in(parse_range(text), version, prereleases) for version in _candidates(text)):
-        hint = "" if prereleases else " but for pre-releases, perhaps"
-        raise ValueError(f"no version is in this range{hint if '-' in text else ''}")
+        raise ValueError("no version is in this range")
 
 
 def _candidates(text: str) -> list[Any]:

@@ -16,7 +16,18 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(Backend().services())).exclude(
+# Each way to break each condition of a policy, one by one, would be thousands of requests.
+CONFIG = schemathesis.Config.from_dict(
+    {
+        "operations": [
+            {"include-path-regex": "/policies", "phases": {"coverage": {"enabled": False}}}
+        ]
+    }
+)
+
+schema = schemathesis.openapi.from_asgi(
+    "/openapi.json", create_app(Backend().services()), config=CONFIG
+).exclude(
     path_regex="^/api/v1/(deliveries|events)"  # their cursors belong to Temporal
 )
 

@@ -3,6 +3,7 @@
 import pytest
 
 from portcall.policies import Target
+from portcall.sources.kinds import load_kinds
 
 SOURCE = {"name": "s", "kind": "harbor", "auth": {"type": "none"}}
 TARGET = {"name": "t", "url": "https://ci.example/hook"}
@@ -18,7 +19,7 @@ async def errors(api, noun, spec):
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"kind": "harbour"}, "kind", "one of: distribution, harbor, proposal"),
+        ({"kind": "harbour"}, "kind", f"one of: {', '.join(sorted(load_kinds()))}"),
         ({"auth": {}}, "auth.type", "is missing"),
         (
             {"auth": {"type": "x"}},
@@ -28,8 +29,12 @@ async def errors(api, noun, spec):
         ({"auth": {"type": "bearer"}}, "auth.token", "is missing"),
         ({"auth": {"type": "bearer", "token": ""}}, "auth.token", "is empty"),
         ({"auth": {"type": "bearer", "token": "x", "bearer": 1}}, "auth.bearer", "unknown field"),
-        ({"ignore": {"event_type": []}}, "ignore.event_type", "unknown field"),
-        ({"enabeld": True}, "enabeld", "unknown field"),
+        (
+            {"ignore": {"event_type": []}},
+            "ignore.event_type",
+            "unknown field, did you mean event_types?",
+        ),
+        ({"enabeld": True}, "enabeld", "unknown field, did you mean enabled?"),
     ],
 )
 async def test_a_wrong_source_is_told_which_field(api, change, field, message):
@@ -87,9 +92,13 @@ async def test_a_private_target_in_an_allowed_network_is_accepted(api):
             "match.tag.glob",
             "not a glob at position 1: missing ]",
         ),
-        ({"match": {"tag": {}}}, "match.tag", "give exactly one of: regex, glob, in"),
+        (
+            {"match": {"tag": {}}},
+            "match.tag",
+            "give exactly one of: regex, glob, in, semver, not, any",
+        ),
         ({"match": {"tag": {"in": []}}}, "match.tag.in", "is empty"),
-        ({"match": {"tags": {"in": ["a"]}}}, "match.tags", "unknown field"),
+        ({"match": {"tags": {"in": ["a"]}}}, "match.tags", "unknown field, did you mean tag?"),
         (
             {"retry": {"initial_interval": "5 s"}},
             "retry.initial_interval",

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from api.policies import MISSES_SHOWN
 from portcall.policies import Policy, Target
 from tests.cli.conftest import Backend, Run
 
@@ -24,7 +25,7 @@ def test_matching_policies_and_their_targets_are_told(run: Run, policies: Backen
 
 
 def test_the_condition_that_failed_is_told_with_wanted_and_seen(run: Run, policies: Backend):
-    ran = run("match", "--repository", "dev/app")
+    ran = run("match", "--repository", "dev/app", "--tag", "v1")
     assert ran.code == 1
     assert ran.out.splitlines() == [
         "No policy matches.",
@@ -35,13 +36,20 @@ def test_the_condition_that_failed_is_told_with_wanted_and_seen(run: Run, polici
 
 
 def test_the_answer_as_json_is_the_one_of_the_api(run: Run, policies: Backend):
-    ran = run("match", "--repository", "prod/app", "--source", "reg", "--json")
+    ran = run("match", "--repository", "prod/app", "--tag", "v1", "--json")
     assert [match["policy"] for match in json.loads(ran.out)["matches"]] == ["deploy-prod"]
 
 
 async def test_more_misses_than_are_listed_are_counted(run: Run, policies: Backend):
-    for number in range(120):
-        policy = Policy(name=f"p{number}", match={"sources": ["elsewhere"]}, targets=["ci"])
+    for number in range(MISSES_SHOWN + 20):
+        policy = Policy(name=f"p{number}", match={"repository": {"in": ["x"]}}, targets=["ci"])
         await policies.store.policies.create(policy)
-    ran = run("match", "--repository", "prod/app", "--source", "reg")
+    ran = run("match", "--repository", "prod/app", "--tag", "v1", "--source", "reg")
     assert ran.out.splitlines()[-1] == "and 20 more that do not match"
+
+
+async def test_policies_for_other_events_are_counted(run: Run, policies: Backend):
+    for name, match in (("a", {"sources": ["x"]}), ("b", {"event_types": ["scan.*"]})):
+        await policies.store.policies.create(Policy(name=name, match=match, targets=["ci"]))
+    ran = run("match", "--repository", "prod/app", "--tag", "v1", "--source", "reg")
+    assert ran.out.splitlines()[-1] == "For other events: 1 by event_types, 1 by sources"

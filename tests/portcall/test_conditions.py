@@ -147,7 +147,8 @@ def test_an_empty_form_is_refused(forms):
 
 
 def test_an_unknown_form_is_refused():
-    assert fault_of(regexp="a", regex="a") == "Extra inputs are not permitted"
+    assert fault_of(regexp="a", regex="a") == "unknown field, did you mean regex?"
+    assert fault_of(like="a", regex="a") == "Extra inputs are not permitted"
 
 
 @pytest.mark.parametrize("form", [{"regex": "a.*"}, {"glob": "a*"}, {"in": ["a", "b"]}])

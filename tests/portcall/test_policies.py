@@ -59,8 +59,9 @@ def test_a_target_named_twice_is_refused():
 
 
 def test_a_typing_error_is_refused_instead_of_ignored():
-    assert messages(policy, enabeld=False) == ["Extra inputs are not permitted"]
-    assert messages(policy, match={"tags": {"in": ["v1"]}}) == ["Extra inputs are not permitted"]
+    assert messages(policy, enabeld=False) == ["unknown field, did you mean enabled?"]
+    assert messages(policy, match={"tags": {"in": ["v1"]}}) == ["unknown field, did you mean tag?"]
+    assert messages(policy, xyz=1) == ["Extra inputs are not permitted"]
 
 
 @pytest.mark.parametrize(
