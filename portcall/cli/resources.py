@@ -14,6 +14,7 @@ from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
 from portcall.cli.tables import print_json, print_more, print_table, screen
 from portcall.cli.writing import escaped
+from portcall.conditions.text import TextCondition
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Hold = Annotated[
@@ -113,11 +114,8 @@ def _fate(spec: Mapping[str, Any], phrase: str) -> str:
     return phrase.format(spec["while_disabled"]) if "while_disabled" in spec else ""
 
 
-def _condition(condition: Mapping[str, Any] | None) -> str:
-    if not condition:
-        return "any"
-    ((form, wanted),) = condition.items()
-    return ", ".join(wanted) if form == "in" else f"{form} {wanted}"
+def _condition(condition: Any) -> str:
+    return str(TextCondition.model_validate(condition)) if condition else "any"
 
 
 def _any(values: Sequence[str] | None) -> str:

@@ -135,7 +135,7 @@ class FakeDeliveryLog:
 
     async def redeliver(self, delivery_id: str, *, reason: str) -> DeliverySummary:
         known = self._find(delivery_id)
-        if known.outcome in (Outcome.DELIVERING, Outcome.RETRYING):
+        if known.outcome in (Outcome.DELIVERING, Outcome.RETRYING, Outcome.HELD):
             raise ConflictError("This delivery is not over yet.")
         self.done.append(("redeliver", reason))
         again = attempt(1, 200 if self.ends_as is Outcome.DELIVERED else 500, "run-2")

@@ -29,7 +29,7 @@ async def filled(backend: Backend) -> Backend:
         ("targets", ["ci", "https://ci.example/hook", "none", "yes", "yes"]),
         (
             "policies",
-            ["deploy-prod", "any", "any", "glob", "prod/${x}**", "any", "ci", "default", "yes"],
+            ["deploy-prod", "any", "any", "glob:", "prod/${x}**", "any", "ci", "default", "yes"],
         ),
     ],
 )
@@ -38,6 +38,13 @@ def test_a_list_has_a_line_per_resource(run: Run, filled: Backend, noun: str, ro
     headings, line = ran.out.splitlines()
     assert headings.startswith("NAME ")
     assert line.split() == row
+
+
+async def test_conditions_built_of_others_are_listed_too(run: Run, filled: Backend):
+    either = [{"glob": "prod/*"}, {"not": {"in": ["test"]}}]
+    policy = {"name": "odd", "targets": ["ci"], "match": {"repository": either}}
+    await filled.store.policies.create(Policy.model_validate(policy))
+    assert "glob: prod/* or not: in: test" in run("policies", "list").out
 
 
 def test_an_empty_list_says_so_and_keeps_stdout_clean(run: Run, backend: Backend):
