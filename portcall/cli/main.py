@@ -32,6 +32,7 @@ COMMANDS = {
     "targets": Entry("The webhook endpoints: look, switch, delete.", "resources:targets"),
     "policies": Entry("Which events go where: look, switch, delete.", "resources:policies"),
     "match": Entry("Say which policies want an event, and why others do not.", "match:match"),
+    "try": Entry("Say what a notification would become.", "trying:try_notification"),
     "events": Entry("What registries reported.", "events:events"),
     "inbox": Entry("What waits for Temporal, and what was not understood.", "inbox:inbox"),
     "deliveries": Entry("What was sent, every request and response.", "deliveries:deliveries"),
