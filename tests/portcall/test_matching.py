@@ -165,6 +165,22 @@ def test_policies_for_other_types_sources_or_projects_are_counted_not_listed():
     assert (result.matches, result.more_misses) == ((), 0)
 
 
+@pytest.mark.parametrize(
+    ("enabled", "while_disabled", "held"),
+    [
+        (True, "skip", [False]),
+        (True, "hold", [False]),
+        (False, "hold", [True]),
+        (False, "skip", []),
+    ],
+)
+def test_what_a_suspended_policy_wants_is_held_or_skipped(enabled, while_disabled, held):
+    rule = Policy(name="p", targets=["ci"], enabled=enabled, while_disabled=while_disabled)
+    result = match_event(PolicySnapshot((rule,)), event(tags=("v1",)), ())
+    assert [match.held for match in result.matches] == held
+    assert [miss.condition for miss in result.misses] == ([] if held else ["enabled"])
+
+
 def test_a_result_holds_matches_by_policy_and_misses_with_the_nearest_first():
     snapshot = PolicySnapshot(
         policies=(

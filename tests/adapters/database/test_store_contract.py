@@ -228,6 +228,14 @@ async def test_a_snapshot_has_all_policies_by_name_and_the_targets_switched_off(
     assert snapshot.disabled_targets == {"off"}
 
 
+async def test_a_target_that_holds_what_arrives_is_matched_like_any_other(
+    store: PolicyStore,
+) -> None:
+    await store.targets.put(target("holds", enabled=False, while_disabled="hold"))
+    await store.targets.put(target("skips", enabled=False, while_disabled="skip"))
+    assert (await store.snapshot()).disabled_targets == {"skips"}
+
+
 async def test_a_change_shows_in_the_next_snapshot(store: PolicyStore) -> None:
     await store.targets.put(target())
     await store.policies.put(policy())
