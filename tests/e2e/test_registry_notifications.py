@@ -59,6 +59,44 @@ async def test_deleting_tags_and_digests_are_different_events(registry, receiver
     ]
 
 
+async def test_of_a_push_for_three_platforms_one_event_has_the_tag_and_the_children_have_none(
+    registry, receiver
+):
+    digest = await registry.push_index("prod/multi", "v2", ["amd64", "arm64", "s390x"])
+    events = await sent(receiver, 3 * 4 + 1)
+    *children, index = [event for event in events if event.type == "artifact.pushed"]
+    assert (index.tags, index.digest) == (("v2",), digest)
+    assert index.platforms == ("linux/amd64", "linux/arm64", "linux/s390x")
+    assert [child.tags for child in children] == [()] * 3
+    named = [reference["digest"] for reference in index.attributes["references"]]
+    assert [child.digest for child in children] == named
+    pulled = [event for event in events if event.type == "artifact.pulled"]
+    assert [(event.tags, event.digest) for event in pulled] == [((), digest) for digest in named]
+
+
+async def test_deleting_an_index_by_digest_deletes_its_tag_and_leaves_the_children(
+    registry, receiver
+):
+    digest = await registry.push_index("prod/multi", "v2", ["amd64", "arm64"])
+    await registry.delete("prod/multi", digest)
+    events = await sent(receiver, 2 * 4 + 1 + 2)
+    assert sorted((event.type, event.tags, event.digest) for event in events[9:]) == [
+        ("artifact.deleted", (), digest),
+        ("tag.deleted", ("v2",), None),
+    ]
+
+
+async def test_a_mount_names_where_the_blob_came_from_and_a_head_is_a_pull(registry, receiver):
+    digest = await registry.push_image("prod/app", "v1", content=b"a layer")
+    await registry.mount_blob("test/copy", b"a layer", "prod/app")
+    await registry.pull("prod/app", "v1", "HEAD")
+    *_, mounted, pulled = await sent(receiver, 5)
+    assert (mounted.type, mounted.repository) == ("blob.mounted", "test/copy")
+    assert mounted.attributes["from_repository"] == "prod/app"
+    assert (pulled.type, pulled.tags, pulled.digest) == ("artifact.pulled", ("v1",), digest)
+    assert pulled.attributes["request_method"] == "HEAD"
+
+
 async def test_the_documented_configuration_sends_pushes_and_spares_layers_and_pulls(
     start_registry, receiver
 ):

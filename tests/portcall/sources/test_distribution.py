@@ -34,6 +34,16 @@ def target(**members):
         ("manifest-push-by-tag", {"type": "artifact.pushed", "tags": ("v1.2.3",)}),
         ("manifest-push-by-digest", {"type": "artifact.pushed", "tags": ()}),
         ("index-push", {"type": "artifact.pushed", "tags": ("v2",), "media_type": INDEX}),
+        (
+            "two-platforms-index",
+            {
+                "tags": ("v3",),
+                "platforms": ("linux/amd64", "linux/arm64"),
+                "repository": "prod/many",
+            },
+        ),
+        ("two-platforms-amd64", {"type": "artifact.pushed", "tags": (), "platforms": ()}),
+        ("two-platforms-arm64", {"type": "artifact.pushed", "tags": (), "platforms": ()}),
         ("manifest-pull", {"type": "artifact.pulled", "tags": ("v1.2.3",)}),
         ("manifest-pull-head", {"type": "artifact.pulled", "tags": ("v1.2.3",)}),
         ("manifest-delete", {"type": "artifact.deleted", "tags": (), "media_type": None}),
@@ -240,3 +250,13 @@ def test_the_content_type_is_kept_with_the_original_and_decides_nothing(content_
     (found,) = Distribution().parse(notification).events
     assert found.raw is not None
     assert found.raw.content_type == content_type
+
+
+def test_an_index_names_the_images_that_came_before_it():
+    index = only("distribution", body("distribution", "two-platforms-index"))
+    children = [
+        only("distribution", body("distribution", f"two-platforms-{name}"))
+        for name in ("amd64", "arm64")
+    ]
+    named = [reference["digest"] for reference in index.attributes["references"]]
+    assert named == [child.digest for child in children]
