@@ -6,7 +6,7 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.ready ## make .venv from the locked dependencies (the other targets call it)
@@ -59,6 +59,10 @@ packages:
 .PHONY: bench
 bench: setup ## first figures, beside the bare SDK on the same server (some minutes)
 	@$(BIN)/python -m bench
+
+.PHONY: bench-matching
+bench-matching: setup ## what matching costs with 100 and with 10,000 policies (some minutes)
+	@$(BIN)/python -m bench.matching
 
 .PHONY: test-stack
 test-stack: setup ## docker-compose.yml for real; gets itself a Docker engine where there is none

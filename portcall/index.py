@@ -98,16 +98,18 @@ class _Sources:
 
 class _Types:
     def __init__(self, policies: Sequence[Policy]) -> None:
-        self._wanting = _Table()
+        wanting = _Table()
         for position, policy in enumerate(policies):
-            self._wanting.put(position, policy.match.event_types or ("*",))
-        self._of_type = lru_cache(_TYPES_REMEMBERED)(self._find)
+            wanting.put(position, policy.match.event_types or ("*",))
+
+        @lru_cache(_TYPES_REMEMBERED)
+        def of_type(event_type: str) -> int:
+            return wanting.union(pattern for pattern in wanting if fnmatchcase(event_type, pattern))
+
+        self._of_type = of_type
 
     def holding(self, event: RegistryEvent, _among: int) -> int:
         return self._of_type(event.type)
-
-    def _find(self, event_type: str) -> int:
-        return self._wanting.union(p for p in self._wanting if fnmatchcase(event_type, p))
 
 
 class _Texts:
@@ -152,21 +154,22 @@ class _Texts:
         return found
 
 
-class _Table(dict[str, int | list[int]]):
+class _Table(dict[str, int | tuple[int, ...]]):
     """A set of policies for each key: their positions, or bits where they are more than a few.
 
-    Most values are wanted by few policies, and bits for each would take a kilobyte.
+    Most values are wanted by few policies, and bits for each would take a kilobyte. Tuples of
+    numbers are of no concern to the garbage collector, which would else stop the process.
     """
 
     def put(self, position: int, keys: Iterable[str]) -> None:
         for key in keys:
-            found = self.setdefault(key, [])
+            found = self.get(key, ())
             if isinstance(found, int):
                 self[key] = found | 1 << position
+            elif len(found) < _FEW:
+                self[key] = (*found, position)
             else:
-                found.append(position)
-                if len(found) > _FEW:
-                    self[key] = _bits(found)
+                self[key] = _bits(found) | 1 << position
 
     def union(self, keys: Iterable[str]) -> int:
         """Give the bits of all that are in one of the sets."""

@@ -1,5 +1,7 @@
 """The index, held against asking every policy."""
 
+import gc
+import weakref
 from collections import Counter
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -89,3 +91,15 @@ def test_types_that_nobody_foresaw_do_not_pile_up():
         assert index.sift(odd).candidate_bits == 1
     types = index._fields["event_types"]
     assert types._of_type.cache_info().currsize <= 1000
+
+
+def test_an_index_that_is_no_longer_used_is_gone_at_once():
+    """Were it left to the garbage collector, big ones would pile up with every change."""
+    index = PolicyIndex(numbered([Match(event_types=["scan.*"], tag={"glob": "v*"})]))
+    left = weakref.ref(index._fields["event_types"])
+    gc.disable()
+    try:
+        del index
+        assert left() is None
+    finally:
+        gc.enable()

@@ -1,8 +1,8 @@
 """The snapshot of policies and targets that matching reads: kept, and renewed after a change.
 
-A change shows to every event that comes half a second later, or a second where the snapshot is
-just being renewed. Where renewing takes longer, events wait for it: what has been changed is
-never overlooked.
+A change shows to every event that comes a quarter of a second later, or a second where the
+snapshot is just being renewed. Where renewing takes longer, events wait for it: what has been
+changed is never overlooked.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from portcall.adapters.database.tables import changes, policies, targets
 from portcall.policies import Policy
 from portcall.ports import PolicySnapshot
 
-POLL_INTERVAL = timedelta(milliseconds=500)
+POLL_INTERVAL = timedelta(milliseconds=250)
 """How long a snapshot is used before the counter of changes is asked again."""
 
 OLDEST_IN_USE = timedelta(seconds=1)
