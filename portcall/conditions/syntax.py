@@ -83,9 +83,8 @@ def _blotted(expression: str) -> str:
 def _made_values(blotted: str) -> Iterator[tuple[int, str]]:
     rest = _PLAIN_LIST.sub(lambda found: " " * len(found[0]), blotted)
     for found in re.finditer(r"[\[{]", rest):
-        if found[0] == "{":
-            yield found.start(), "maps cannot be made here"
-        yield found.start(), 'brackets hold only plain values, as in ["a", "b"] or tags[0]'
+        lists = 'brackets hold only plain values, as in ["a", "b"] or tags[0]'
+        yield found.start(), lists if found[0] == "[" else "maps cannot be made here"
 
 
 def _loops(blotted: str) -> Iterator[tuple[int, str]]:

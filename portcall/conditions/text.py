@@ -169,7 +169,7 @@ def _plain(text: str) -> str:
 
 
 def _refuse_too_deep(value: Any) -> None:
-    level: list[Any] = [value]
+    level = _inner([value])
     for _ in range(DEEPEST + 1):
         inner = [item for part in level for item in _inner(part)]
         if not inner:
@@ -179,8 +179,8 @@ def _refuse_too_deep(value: Any) -> None:
 
 
 def _inner(value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return [item for item in value if isinstance(item, dict | list)]
+    found = value
     if isinstance(value, dict):
-        return [value[key] for key in ("not", "any") if isinstance(value.get(key), dict | list)]
-    return []
+        alternatives = value.get("any")
+        found = [value.get("not"), *(alternatives if isinstance(alternatives, list) else ())]
+    return [item for item in found if isinstance(item, dict | list)]

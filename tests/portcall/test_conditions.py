@@ -162,11 +162,117 @@ def test_a_condition_is_written_as_it_was_given(form):
         ({"regex": "a.*"}, "regex: a.*"),
         ({"glob": "a*"}, "glob: a*"),
         ({"in": ["a", "b"]}, "in: a, b"),
+        ({"semver": "^1", "prereleases": True}, "semver: ^1, prereleases"),
+        ({"not": {"glob": "a*"}}, "not: glob: a*"),
+        ([{"glob": "a*"}, ["b", "c"]], "glob: a* or in: b, c"),
+        ([{"glob": "a*"}, [{"glob": "b*"}, "c"]], "glob: a* or (glob: b* or in: c)"),
         ({"in": [str(i) for i in range(21)]}, "in: " + ", ".join(map(str, range(20))) + ", …"),
     ],
 )
 def test_a_condition_describes_itself(form, text):
     assert str(TextCondition.model_validate(form)) == text
+
+
+@pytest.mark.parametrize(
+    ("short", "written"),
+    [
+        ("prod/app", {"in": ["prod/app"]}),
+        (["latest", "stable"], {"in": ["latest", "stable"]}),
+        ([{"glob": "v*"}, "latest"], [{"glob": "v*"}, {"in": ["latest"]}]),
+        ([{"glob": "v*"}, ["a", "b"]], [{"glob": "v*"}, {"in": ["a", "b"]}]),
+        ({"any": [{"glob": "v*"}]}, [{"glob": "v*"}]),
+        ({"not": ["a", "b"]}, {"not": {"in": ["a", "b"]}}),
+        ({"not": {"not": {"glob": "v*"}}}, {"not": {"not": {"glob": "v*"}}}),
+        ({"semver": "^1.2"}, {"semver": "^1.2"}),
+        ({"semver": "^1.2", "prereleases": True}, {"semver": "^1.2", "prereleases": True}),
+        ({"semver": "^1.2", "prereleases": False}, {"semver": "^1.2"}),
+    ],
+)
+def test_short_forms_are_read_and_all_come_back_as_they_are_written(short, written):
+    condition = TextCondition.model_validate(short)
+    assert condition.model_dump(mode="json") == written
+    assert TextCondition.model_validate_json(condition.model_dump_json()) == condition
+
+
+@pytest.mark.parametrize("text", ["v*", "prod/?", "v[0-9]", "{a,b}", "a|b", "(a)", "^v1", r"v\d"])
+@pytest.mark.parametrize("place", [lambda text: text, lambda text: [text], lambda t: {"not": t}])
+def test_a_bare_text_that_looks_like_a_pattern_must_say_of_which_sort(text, place):
+    with pytest.raises(ValidationError, match=r"say how to read it: \{glob: "):
+        TextCondition.model_validate(place(text))
+
+
+@pytest.mark.parametrize("value", [1.10, 2, True, {"in": [1.10]}, [1.2]])
+def test_a_version_that_yaml_reads_as_a_number_must_be_quoted(value):
+    with pytest.raises(ValidationError, match=r"quotes|valid dictionary"):
+        TextCondition.model_validate(value)
+
+
+def test_one_value_that_fits_is_enough():
+    assert TextCondition(glob="v*").holds(["latest", "v1"])
+    assert not TextCondition(glob="v*").holds([])
+
+
+def test_not_holds_where_no_value_fits_so_also_where_there_is_none():
+    denied = TextCondition.model_validate({"not": {"glob": "v*"}})
+    assert denied.holds(["latest"])
+    assert denied.holds([])
+    assert not denied.holds(["latest", "v1"])
+
+
+def test_any_holds_where_one_alternative_does():
+    either = TextCondition.model_validate([{"semver": ">=1"}, {"in": ["latest"]}])
+    assert either.holds(["latest"])
+    assert either.holds(["1.2.3"])
+    assert not either.holds(["0.1.0", "edge"])
+
+
+@pytest.mark.parametrize("wrap", [lambda c: {"not": c}, lambda c: {"any": [c]}, lambda c: [c]])
+def test_conditions_stand_in_one_another_five_deep_and_no_deeper(wrap):
+    condition = {"glob": "v*"}
+    for _ in range(5):
+        condition = wrap(condition)
+    assert TextCondition.model_validate(condition)
+    with pytest.raises(ValidationError, match="deeper than 5 levels"):
+        TextCondition.model_validate(wrap(condition))
+
+
+def test_nesting_without_end_is_refused_at_once():
+    condition = {"glob": "v*"}
+    for _ in range(100_000):
+        condition = {"not": condition}
+    with pytest.raises(ValidationError, match="deeper than 5 levels"):
+        TextCondition.model_validate(condition)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"glob": "v*", "prereleases": True}, "prereleases belongs to semver"),
+        ({"semver": ">2 <1"}, "no version is in this range"),
+        ({"semver": "1.2.3.4"}, "not a range of versions at position 0: write for example"),
+        ({"any": []}, "List should have at least 1 item"),
+        ({"semver": "1" * 256}, "String should have at most 255 characters"),
+        ({"regex": "a" * 10_001}, "String should have at most 10000 characters"),
+        ({"not": None}, "give exactly one of"),
+        (5j, "Input should be a valid dictionary"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(form, message):
+    with pytest.raises(ValidationError) as caught:
+        TextCondition.model_validate(form)
+    assert message in caught.value.errors()[0]["msg"]
+
+
+def test_the_longest_pattern_is_compiled_and_asked_in_no_time():
+    began = time.perf_counter()
+    condition = TextCondition(regex="|".join(["a"] * 5000))
+    assert condition.holds(["a"])
+    assert time.perf_counter() - began < 5
+
+
+def test_dear_conditions_know_that_they_are():
+    forms = ("x", {"glob": "v*"}, {"semver": "*"}, ["x", {"semver": "*"}], {"not": {"glob": "v*"}})
+    assert [TextCondition.model_validate(form).cost for form in forms] == [0, 1, 2, 2, 1]
 
 
 def test_a_pattern_that_takes_other_engines_for_ever_is_answered_at_once():

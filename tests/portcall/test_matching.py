@@ -1,14 +1,15 @@
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from operator import eq, ge, gt, le, lt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portcall.conditions.block import TEXT_FIELDS
-from portcall.conditions.text import TextCondition
-from portcall.events import RawOriginal, RegistryEvent
+from portcall.events import RawOriginal, RegistryEvent, Scan
 from portcall.index import RULING_OUT
 from portcall.matching import LONGEST_TEXT, MISSES_LISTED, Match, MatchResult, Miss, match_event
 from portcall.matching import explain as explain_all
@@ -244,21 +245,74 @@ def test_the_matcher_agrees_with_a_slow_plain_one(rule, happened, disabled):
 
 
 def plainly(rule, happened, disabled):
-    """Match as the documentation reads, by Python's own regular expressions."""
-    match = rule.match
-    if not rule.enabled:
-        return set()
-    if match.event_types is not None and not any(
-        re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), happened.type)
-        for pattern in match.event_types
-    ):
-        return set()
-    if match.sources is not None and happened.source not in match.sources:
-        return set()
-    values = [happened.repository] if happened.repository else []
-    if not plainly_holds(match.repository, values) or not plainly_holds(match.tag, happened.tags):
-        return set()
-    return set(rule.targets) - disabled
+    """Match as the documentation reads, from the policy as it is written."""
+    written = rule.model_dump(mode="json", by_alias=True)
+    match = written["match"]
+    push = happened.type == "artifact.pushed"
+    tagged = (push or None) if match["tagged"] is None else match["tagged"]
+    wanted = (
+        rule.enabled
+        and plainly_wants(match, happened)
+        and (tagged in (None, "any") or tagged is bool(happened.tags))
+        and PLAIN_EXPRESSIONS[match["expression"]](happened)
+        and not any(plainly_wants(block, happened) for block in written["exclude"])
+    )
+    return set(rule.targets) - disabled if wanted else set()
+
+
+PLAIN_EXPRESSIONS = {
+    None: lambda _: True,
+    "size > 2": lambda event: (event.size or 0) > 2,
+    "tags.exists(t, t == 'v1')": lambda event: "v1" in event.tags,
+    "attributes.a == 1": lambda event: (
+        event.attributes.get("a") == 1 and event.attributes["a"] is not True
+    ),
+    "scan.total < 3": lambda event: ((event.scan and event.scan.total) or 0) < 3,
+}
+
+
+def plainly_wants(block, happened):
+    scan, wanted_scan = happened.scan or Scan(), block["scan"] or {}
+    ranks = ["none", "negligible", "low", "medium", "high", "critical"]
+    counts = {word.lower(): count for word, count in scan.counts.items()}
+    answers = [
+        block["event_types"] is None
+        or any(fnmatchcase(happened.type, wanted) for wanted in block["event_types"]),
+        block["sources"] is None or happened.source in block["sources"],
+        plainly_fits(block["project"], [happened.project]),
+        plainly_fits(block["repository"], [happened.repository]),
+        plainly_fits(block["tag"], happened.tags),
+        plainly_fits(block["platform"], happened.platforms),
+        plainly_compares(block["size"], happened.size),
+        plainly_compares(wanted_scan.get("total"), scan.total),
+    ]
+    answers += [
+        plainly_compares(wanted, counts.get(word, 0) if counts or scan.total == 0 else None)
+        for word, wanted in (wanted_scan.get("counts") or {}).items()
+    ]
+    answers += [
+        plainly_fits(wanted, plain_attribute(happened.attributes.get(name)))
+        for name, wanted in (block["attributes"] or {}).items()
+    ]
+    match wanted_scan.get("severity"):
+        case {"at_least": least}:
+            answers.append((scan.severity or "").lower() in ranks[ranks.index(least) :])
+        case {"in": words}:
+            seen = {"odd": "unknown"}.get(scan.severity, (scan.severity or "nothing").lower())
+            answers.append(seen in words)
+    return all(answers)
+
+
+def plain_attribute(value):
+    values = value if isinstance(value, list) else [value]
+    return [None if v is None else {"1": "1", "True": "true"}.get(str(v), v) for v in values]
+
+
+def plainly_compares(wanted, value):
+    compare = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "eq": eq}
+    return wanted is None or (
+        value is not None and all(compare[name](value, limit) for name, limit in wanted.items())
+    )
 
 
 GLOBS = {
@@ -273,12 +327,27 @@ GLOBS = {
     "{prod,test}/app": "(prod|test)/app",
     "v[0-9]": "v[0-9]",
 }
+IN_RANGE = {
+    ">=1.2 <2": ("1.2.3",),
+    "^1.4.0 || 2.x": ("2.0.0",),
+    "1.2.3": ("1.2.3",),
+}
+IN_RANGE_WITH_PRERELEASES = IN_RANGE | {">=1.2 <2": ("1.2.3", "v1.4.0-rc.1")}
 
 
-def plainly_holds(condition: TextCondition | None, values):
-    if condition is None:
-        return True
-    if condition.in_ is not None:
-        return any(value in condition.in_ for value in values)
-    pattern = condition.regex or GLOBS[condition.glob]
+def plainly_fits(condition, values):
+    values = [value for value in values if value is not None]
+    match condition:
+        case None:
+            return True
+        case list():
+            return any(plainly_fits(one, values) for one in condition)
+        case {"not": denied}:
+            return not plainly_fits(denied, values)
+        case {"in": choices}:
+            return any(value in choices for value in values)
+        case {"semver": wanted}:
+            known = IN_RANGE_WITH_PRERELEASES if "prereleases" in condition else IN_RANGE
+            return any(value in known[wanted] for value in values)
+    pattern = condition.get("regex") or GLOBS[condition["glob"]]
     return any(re.fullmatch(pattern, value) for value in values)

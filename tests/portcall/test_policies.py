@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, QueryAuth
 from portcall.conditions.block import Match
+from portcall.conditions.details import PARTS
+from portcall.conditions.text import FORMS
 from portcall.policies import Policy, RetryPolicy, Source, Target
 from portcall.secrets import MASK
 from tests.strategies import policies
@@ -202,6 +205,58 @@ def test_durations_are_written_as_they_are_read():
     retry = RetryPolicy(initial_interval="90s")
     assert retry.initial_interval == timedelta(seconds=90)
     assert retry.model_dump(mode="json")["initial_interval"] == "1m30s"
+
+
+KEYS = {
+    *Match.model_fields,
+    *(field for part in PARTS.values() for field in part.model_fields),
+    *FORMS,
+    *("gt", "lte", "at_least", "prereleases"),
+}
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=True)
+    | st.text(max_size=20)
+    | st.sampled_from(["v1", "v*", ">=1", "10MiB", "high", "tags == tags", "[", "(", "1 <"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(sorted(KEYS)) | st.text(max_size=9), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+blocks = st.dictionaries(st.sampled_from(sorted(Match.model_fields)), json_values, max_size=3)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"name": st.just("p"), "targets": st.just(["t"])},
+        optional={"match": blocks, "exclude": st.lists(blocks, max_size=2) | json_values},
+    )
+    | json_values
+)
+def test_any_json_is_a_policy_or_refused(given_json):
+    try:
+        policy = Policy.model_validate(given_json)
+    except ValidationError:
+        return
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+@pytest.mark.parametrize("tag", ["prod/v1", {"glob": "v*"}, {"not": {"not": {"in": ["a"]}}}])
+def test_a_tag_cannot_be_wanted_of_what_has_none(tag):
+    with pytest.raises(ValidationError) as caught:
+        policy(match={"tagged": False, "tag": tag})
+    [fault] = caught.value.errors()
+    assert fault["loc"] == ("match", "tagged")
+    assert fault["msg"].startswith("no event is without a tag and has one that fits tag ")
+
+
+def test_a_tag_may_be_unwanted_of_what_has_none():
+    assert policy(match={"tagged": False, "tag": {"not": {"glob": "v*"}}})
 
 
 @given(policies)
