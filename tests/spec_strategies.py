@@ -14,7 +14,9 @@ from portcall.auth import (
     OidcAuth,
     QueryAuth,
 )
-from portcall.conditions.block import Match
+from portcall.conditions.block import Conditions, Match
+from portcall.conditions.details import ScanConditions
+from portcall.conditions.numbers import CountCondition, SeverityCondition
 from portcall.conditions.text import TextCondition
 from portcall.policies import Ignore, Policy, RegistryAccess, RetryPolicy, Source, Target
 
@@ -48,7 +50,24 @@ _conditions = (
     st.builds(TextCondition, regex=st.sampled_from(["prod/.+", r"v\d+", "a|b"]))
     | st.builds(TextCondition, glob=st.sampled_from(["prod/**", "v1.*", "{a,b}"]))
     | st.builds(TextCondition, in_=st.lists(st.text(min_size=1), min_size=1, max_size=3))
+    | st.builds(TextCondition, semver=st.just(">=1.2 <2"), prereleases=st.booleans())
+    | st.builds(TextCondition, not_=st.just(TextCondition(glob="*-rc*")))
+    | st.just(TextCondition.model_validate([{"glob": "v*"}, "latest"]))
 )
+_counts = st.builds(CountCondition, gte=st.integers(0, 9), lt=st.none() | st.integers(10, 19))
+_severities = st.just(SeverityCondition(at_least="high"))
+_blocks = {
+    "sources": st.none() | st.lists(names, min_size=1, max_size=3),
+    "repository": st.none() | _conditions,
+    "tag": st.none() | _conditions,
+    "scan": st.none()
+    | st.builds(
+        ScanConditions,
+        severity=_severities,
+        counts=st.dictionaries(st.just("high"), _counts, min_size=1),
+    ),
+    "attributes": st.none() | st.dictionaries(words, _conditions, max_size=2),
+}
 
 sources = st.builds(
     Source,
@@ -85,10 +104,11 @@ policies = st.builds(
     enabled=st.booleans(),
     match=st.builds(
         Match,
-        sources=st.none() | st.lists(names, min_size=1, max_size=3),
-        repository=st.none() | _conditions,
-        tag=st.none() | _conditions,
+        **_blocks,
+        tagged=st.sampled_from((None, True, "any")),
+        expression=st.none() | st.just("size > 5 && 'v1' in tags"),
     ),
+    exclude=st.lists(st.builds(Conditions, **_blocks, actor=_conditions), max_size=1),
     targets=st.lists(names, min_size=1, max_size=3, unique=True),
     format=words,
     retry=st.builds(RetryPolicy, initial_interval=durations, maximum_interval=st.just("365d")),

@@ -111,6 +111,6 @@ def attribute_values(name: str, event: RegistryEvent) -> Sequence[str]:
 
 
 def attribute_text(value: Any) -> str:
-    """Give an attribute's value as text, what is no text as JSON."""
+    """Give an attribute's value as text, what is no text as JSON; lone surrogates are none."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
-    return text[:LONGEST_ATTRIBUTE]
+    return text[:LONGEST_ATTRIBUTE].encode(errors="replace").decode()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from portcall.conditions.details import LONGEST_ATTRIBUTE, attribute_text, percent_used
+from portcall.conditions.details import attribute_text, percent_used
 from portcall.events import Quota, RegistryEvent, Replication, Retention, Scan, Value
 
 LONGEST_LIST = 256
@@ -83,7 +83,7 @@ def _plain(value: Any, depth: int = 1) -> Any:
     """Cut a value to what CEL knows and to what is quick to look at."""
     match value:
         case str():
-            return value[:LONGEST_ATTRIBUTE]
+            return attribute_text(value)
         case None | bool() | float():
             return value
         case int():
@@ -91,6 +91,8 @@ def _plain(value: Any, depth: int = 1) -> Any:
         case list() | tuple() if depth < DEEPEST_ATTRIBUTE:
             return [_plain(item, depth + 1) for item in value[:LONGEST_LIST]]
         case dict() if depth < DEEPEST_ATTRIBUTE:
-            return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+            return {
+                attribute_text(str(key)): _plain(item, depth + 1) for key, item in value.items()
+            }
         case _:
             return attribute_text(value)

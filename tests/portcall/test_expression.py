@@ -91,6 +91,7 @@ def test_what_an_event_does_not_say_is_empty_or_zero():
         ("tags.map(t, t) == tags", 5, "map is not offered: exists, exists_one and all are"),
         ("tags.filter(t, true) == tags", 5, "filter is not offered"),
         ("tags.all(t, tags.all(u, t == u))", 17, "all cannot stand inside another"),
+        ("tags.all(t, t == 'a'", 20, "missing ')' at '<EOF>'"),
         ("source + actor == 'ab'", 7, "found no matching overload for '_+_'"),
         ("tags + tags == tags", 5, "found no matching overload for '_+_'"),
     ],
@@ -176,6 +177,17 @@ def test_the_dearest_expression_ends_within_seconds(expression):
     began = time.perf_counter()
     outcome(expression, BIG)
     assert time.perf_counter() - began < 10
+
+
+def test_rounds_have_a_budget():
+    told = outcome("&&".join(["tags.all(t, true)"] * 100), BIG)
+    assert told == ("error: Iteration budget exceeded [INTERNAL]",)
+
+
+@pytest.mark.parametrize("odd", ["\ud800", float("nan"), float("inf"), None, 2**64, b"x"])
+def test_odd_attributes_do_not_hinder_an_expression(odd):
+    event = EVENT.model_copy(update={"attributes": {"odd": odd, "\ud800": 1}})
+    assert outcome("size == 0", event) == ("true",)
 
 
 def test_matches_has_a_budget():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portcall.conditions.block import TEXT_FIELDS
-from portcall.events import RawOriginal, RegistryEvent, Scan
+from portcall.events import Quota, RawOriginal, RegistryEvent, Replication, Retention, Scan
 from portcall.index import RULING_OUT
 from portcall.matching import LONGEST_TEXT, MISSES_LISTED, Match, MatchResult, Miss, match_event
 from portcall.matching import explain as explain_all
@@ -224,6 +224,176 @@ def test_a_result_is_what_asking_every_policy_gives(several, happened, disabled)
             assert miss.wanted == str(wanted)
         else:
             assert miss in misses
+
+
+FULL = event(
+    type="replication.changed",
+    native_type="REPLICATION",
+    project="prod",
+    digest="sha256:ab",
+    registry="harbor.example",
+    media_type="application/json",
+    artifact_type="application/vnd.cncf.helm",
+    platforms=("linux/amd64", "linux/arm64"),
+    actor="robot$ci",
+    size=2048,
+    visibility="private",
+    scan=Scan(kind="vulnerability", status="Success", severity="High", total=3, scanner="Trivy"),
+    replication=Replication(status="failed", destination_registry="backup"),
+    quota=Quota(used=95, limit=100),
+    retention=Retention(deleted=("v1", "v2")),
+    attributes={"team": "web", "n": 3, "ok": True, "odd": "\ud800", "many": ["a", "b"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("match", "condition", "wanted", "seen"),
+    [
+        ({"kind": "quay"}, "kind", "in: quay", "harbor"),
+        ({"native_type": "PUSH"}, "native_type", "in: PUSH", "REPLICATION"),
+        ({"project": "dev"}, "project", "in: dev", "prod"),
+        ({"digest": "sha256:cd"}, "digest", "in: sha256:cd", "sha256:ab"),
+        ({"registry": "quay.example"}, "registry", "in: quay.example", "harbor.example"),
+        ({"media_type": {"glob": "image/*"}}, "media_type", "glob: image/*", "application/json"),
+        (
+            {"artifact_type": {"not": {"glob": "*/*helm"}}},
+            "artifact_type",
+            "not: glob: */*helm",
+            "application/vnd.cncf.helm",
+        ),
+        ({"platform": "linux/s390x"}, "platform", "in: linux/s390x", "linux/amd64, linux/arm64"),
+        ({"actor": {"not": {"glob": "robot$*"}}}, "actor", "not: glob: robot$*", "robot$ci"),
+        ({"visibility": "public"}, "visibility", "in: public", "private"),
+        ({"size": {"gte": "1MB"}}, "size", ">= 1000000", "2048"),
+        (
+            {"scan": {"severity": {"at_least": "critical"}}},
+            "scan.severity",
+            "at least critical",
+            "High",
+        ),
+        ({"scan": {"kind": "sbom"}}, "scan.kind", "in: sbom", "vulnerability"),
+        ({"scan": {"fixable": {"gt": 0}}}, "scan.fixable", "> 0", None),
+        ({"scan": {"counts": {"High": {"gt": 0}}}}, "scan.counts.high", "> 0", None),
+        ({"replication": {"status": "succeeded"}}, "replication.status", "in: succeeded", "failed"),
+        (
+            {"replication": {"destination_registry": {"glob": "dr*"}}},
+            "replication.destination_registry",
+            "glob: dr*",
+            "backup",
+        ),
+        ({"quota": {"percent": {"gt": 95}}}, "quota.percent", "> 95", "95.0"),
+        ({"quota": {"used": {"gt": "1kB"}}}, "quota.used", "> 1000", "95"),
+        ({"retention": {"deleted": {"gt": 2}}}, "retention.deleted", "> 2", "2"),
+        ({"retention": {"status": "SUCCESS"}}, "retention.status", "in: SUCCESS", None),
+        ({"attributes": {"team": "ops"}}, "attributes.team", "in: ops", "web"),
+        ({"attributes": {"n": ["1", "2"]}}, "attributes.n", "in: 1, 2", "3"),
+        ({"attributes": {"ok": "false"}}, "attributes.ok", "in: false", "true"),
+        ({"attributes": {"many": {"not": ["b"]}}}, "attributes.many", "not: in: b", "a, b"),
+        ({"attributes": {"none": "x"}}, "attributes.none", "in: x", None),
+        ({"attributes": {"odd": {"regex": "x"}}}, "attributes.odd", "regex: x", "?"),
+        ({"tagged": False}, "tagged", "false", "true"),
+        ({"verification": ["verified"]}, "verification", "verified", "unchecked"),
+        ({"expression": "size > 4096"}, "expression", "size > 4096", "false"),
+    ],
+)
+def test_every_condition_is_named_with_what_was_wanted_and_seen(match, condition, wanted, seen):
+    assert only_miss(policy(**match), FULL) == (condition, wanted, seen)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        {"attributes": {"many": "b", "n": "3", "ok": "true"}},
+        {"quota": {"percent": {"gte": 95}, "limit": {"lte": "1kB"}}},
+        {"retention": {"deleted": {"eq": 2}}},
+        {"scan": {"scanner": "Trivy", "status": {"regex": "(?i)success"}, "total": {"lt": 4}}},
+        {"attributes": {"none": {"not": {"glob": "*"}}}},
+    ],
+)
+def test_a_condition_on_a_detail_holds(match):
+    assert is_match(policy(**match), FULL)
+
+
+def test_a_quota_without_a_limit_is_full_to_no_percent():
+    miss = only_miss(policy(quota={"percent": {"gte": 0}}), event(quota=Quota(used=5, limit=0)))
+    assert miss == ("quota.percent", ">= 0", None)
+
+
+def test_a_severity_that_a_scan_does_not_list_was_found_no_times():
+    none_critical = policy(scan={"counts": {"critical": {"eq": 0}}})
+    assert is_match(none_critical, event(scan=Scan(counts={"High": 2})))
+    assert is_match(none_critical, event(scan=Scan(total=0)))
+    assert not is_match(none_critical, event(scan=Scan(total=3)))
+
+
+@pytest.mark.parametrize(
+    ("tagged", "type_", "tags", "wanted"),
+    [
+        (None, "artifact.pushed", ("v1",), True),
+        (None, "artifact.pushed", (), False),
+        (None, "artifact.deleted", (), True),
+        (None, "referrer.pushed", (), True),
+        (True, "artifact.deleted", (), False),
+        (False, "artifact.pushed", (), True),
+        (False, "artifact.deleted", ("v1",), False),
+        ("any", "artifact.pushed", (), True),
+        ("any", "artifact.pushed", ("v1",), True),
+    ],
+)
+def test_a_push_has_a_tag_unless_told_otherwise(tagged, type_, tags, wanted):
+    assert is_match(policy(tagged=tagged), event(type=type_, tags=tags)) is wanted
+
+
+def test_a_multi_platform_image_is_one_match():
+    index = event(tags=("v1",), platforms=("linux/amd64", "linux/arm64"))
+    images = [event(tags=(), digest=f"sha256:{i}", platforms=(p,)) for i, p in enumerate("ab")]
+    assert [is_match(policy(), pushed) for pushed in (*images, index)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("state", "by_default", "wanting_it"),
+    [("verified", True, False), ("unverified", False, True), ("pending", False, False)],
+)
+def test_what_the_registry_denies_is_matched_by_who_asks_for_it(state, by_default, wanting_it):
+    happened = event(verification={"state": state})
+    assert is_match(policy(), happened) is by_default
+    assert is_match(policy(verification=["unverified"]), happened) is wanting_it
+
+
+def test_what_a_block_excludes_is_told_with_what_it_saw():
+    rule = Policy(
+        name="p",
+        targets=["t"],
+        exclude=[{"project": "cache"}, {"actor": {"glob": "robot$*"}, "tag": {"glob": "v*"}}],
+    )
+    happened = event(actor="robot$ci")
+    assert only_miss(rule, happened) == (
+        "exclude.1",
+        "not (tag glob: v*; actor glob: robot$*)",
+        "tag: v1, latest; actor: robot$ci",
+    )
+    assert is_match(rule, event(actor="robot$ci", tags=("edge",)))
+
+
+def test_type_source_and_project_are_asked_first_and_the_dear_last():
+    rule = policy(
+        expression="true",
+        repository={"glob": "x"},
+        actor="y",
+        project={"regex": "z"},
+        sources=["q"],
+        event_types=["*"],
+    )
+    assert [asked.path for asked in rule.match.asked] == [
+        "event_types",
+        "sources",
+        "project",
+        "verification",
+        "tagged",
+        "actor",
+        "repository",
+        "expression",
+    ]
 
 
 def test_the_raw_original_has_no_part_in_matching():
