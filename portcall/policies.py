@@ -15,8 +15,8 @@ from pydantic import (
 )
 
 from portcall.auth import BasicAuth, NoAuth, SourceAuth, TargetAuth
-from portcall.conditions.block import Conditions, Match
-from portcall.conditions.exclusions import check_exclusions
+from portcall.conditions.block import Match
+from portcall.conditions.exclusions import Exclusions, check_exclusions
 from portcall.durations import Duration
 from portcall.mapping import FieldMapping
 from portcall.signing import check_secret
@@ -157,10 +157,6 @@ class RetryPolicy(Spec):
         return self
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, dict | Conditions) else value
-
-
 class Policy(Spec):
     """Which events go to which targets, in which format, with which retry."""
 
@@ -169,7 +165,7 @@ class Policy(Spec):
     enabled: bool = True
     while_disabled: WhileDisabled = "skip"
     match: Match = Match()
-    exclude: Annotated[list[Conditions], BeforeValidator(_listed), Field(max_length=50)] = []
+    exclude: Exclusions = []
     targets: Annotated[list[Name], Field(min_length=1, max_length=50)]
     format: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] = "default"
     retry: RetryPolicy = RetryPolicy()

@@ -1,12 +1,35 @@
 """Refuses exclusions that leave nothing of what a policy matches."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from portcall.conditions.asking import OneOf
 from portcall.conditions.block import Conditions, Match
 from portcall.conditions.text import TextCondition
 from portcall.spec import fault
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, dict | Conditions) else value
+
+
+class _OneOrMore:
+    """Lets one block stand in the schema of what is read where a list of them may."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        return {"anyOf": [schema, schema["items"]]} if handler.mode == "validation" else schema
+
+
+Exclusions = Annotated[
+    list[Conditions], BeforeValidator(_listed), Field(max_length=50), _OneOrMore()
+]
 
 _OF_ONE_VALUE = ("in", "glob", "regex", "semver")
 

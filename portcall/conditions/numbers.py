@@ -14,6 +14,7 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StringConstraints,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -35,7 +36,20 @@ def _short(value: Any) -> Any:
     return value
 
 
-Size = Annotated[ByteSize, BeforeValidator(_short), Field(lt=2**63)]
+Size = Annotated[
+    ByteSize,
+    BeforeValidator(_short),
+    Field(lt=2**63),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*\w*$", "maxLength": 30},
+            ]
+        },
+        mode="validation",
+    ),
+]
 
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 

@@ -13,15 +13,19 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     model_serializer,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from portcall.conditions.patterns import LONGEST_PATTERN, compile_regex, glob_to_regex
 from portcall.conditions.versions import LONGEST_RANGE, check_range, is_in_range
 from portcall.spec import Spec
 
+LONGEST_CHOICE = 500
 DEEPEST = 5
 """How deep conditions may stand in one another."""
 
@@ -49,7 +53,9 @@ def _quoted(value: Any) -> Any:
 
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PATTERN)]
-Choice = Annotated[str, BeforeValidator(_quoted), StringConstraints(min_length=1, max_length=500)]
+Choice = Annotated[
+    str, BeforeValidator(_quoted), StringConstraints(min_length=1, max_length=LONGEST_CHOICE)
+]
 
 
 class TextCondition(Spec):
@@ -71,6 +77,21 @@ class TextCondition(Spec):
     any_: "Annotated[list[TextCondition], Field(min_length=1, max_length=100)] | None" = Field(
         default=None, alias="any"
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Let the short forms stand in the schema of what is read."""
+        schema = handler(core_schema)
+        whole = handler.resolve_ref_schema(schema)
+        if handler.mode == "validation" and "properties" in whole:
+            written_out = dict(whole)
+            alternatives = written_out["properties"]["any"]["anyOf"][0]
+            alone = {"type": "string", "minLength": 1, "maxLength": LONGEST_CHOICE}
+            whole.clear()
+            whole["anyOf"] = [written_out, alternatives, alone]
+        return schema
 
     @model_validator(mode="before")
     @classmethod

@@ -72,7 +72,7 @@ SOURCE = "source: {name: s, kind: harbor, auth: {type: bearer, token: t}, "
         "policy: {name: Has Blanks, targets: [ci]}",
         "name: p\ntargets: [ci]\nfromat: raw\n",
         POLICY + "match: {repositry: {glob: x}}}",
-        POLICY + "match: {repository: prod/app}}",
+        POLICY + "match: {repository: {like: prod/app}}}",
         POLICY + "match: {repository: {glop: x}}}",
         POLICY + "match: {event_type: [artifact.pushed]}}",
         POLICY + "match: {event_types: artifact.pushed}}",
