@@ -2,18 +2,25 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from portcall.addresses import _REFUSED
 from portcall.attempts import ErrorType
+from portcall.conditions.block import Match
+from portcall.conditions.details import PARTS
+from portcall.conditions.expression import outcome
+from portcall.conditions.facts import facts
+from portcall.conditions.text import FORMS, TextCondition
 from portcall.formats.default import Default
 from portcall.formats.known import BUILT_IN
 from portcall.outgoing import outgoing_request
-from portcall.policies import Target
+from portcall.policies import Policy, Target
 from tests.portcall.formats.test_formats import PUSH
 from tests.portcall.test_signing import OLD
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMATS = (DOCS / "formats.md").read_text()
+POLICIES = (DOCS / "policies.md").read_text()
 NETWORK = (DOCS / "network.md").read_text()
 
 
@@ -52,3 +59,76 @@ def test_the_documented_plug_in_is_a_format():
     exec(code, names)  # noqa: S102
     message = names["Slack"]().render(PUSH)
     assert message.body == b'{"text":"artifact.pushed prj/api/web"}'
+
+
+def rows(heading):
+    """The cells of the table under this head, as they are written."""
+    table = POLICIES.split(f"\n| {heading} |")[1].split("\n\n")[0]
+    lines = [line.replace("\\|", "\0") for line in table.splitlines()[2:]]
+    return [
+        [cell.strip().replace("\0", "|") for cell in line.strip("|").split("|")] for line in lines
+    ]
+
+
+def test_every_condition_is_documented():
+    documented = {
+        name for cells in rows("condition | looks at | takes") for name in quoted(cells[0])
+    }
+    assert documented == set(Match.model_fields)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_detail_is_documented(part):
+    [cells] = [row for row in rows("condition | looks at | takes") if row[0] == f"`{part}`"]
+    assert set(PARTS[part].model_fields) <= set(quoted(cells[1]))
+
+
+def test_every_form_of_a_condition_is_documented_with_an_example():
+    examples = {quoted(form)[0]: yaml.safe_load(quoted(text)[0]) for form, _, text in forms()}
+    assert set(examples) == set(FORMS)
+    for form, example in examples.items():
+        assert TextCondition.model_validate(example).form == form
+
+
+def forms():
+    return rows("form | meaning | example")
+
+
+def quoted(cell):
+    return re.findall(r"`(.+?)`", cell)
+
+
+@pytest.mark.parametrize("cells", rows("range | holds | does not hold"))
+def test_ranges_are_as_documented(cells):
+    wanted, *more = quoted(cells[0])
+    condition = TextCondition(semver=wanted, prereleases=bool(more))
+    assert [text for text in quoted(cells[1]) if not condition.holds([text])] == []
+    assert [text for text in quoted(cells[2]) if condition.holds([text])] == []
+
+
+@pytest.mark.parametrize("cells", rows("expression | wants"))
+def test_documented_expressions_can_be_evaluated(cells):
+    [expression] = quoted(cells[0])
+    assert outcome(expression, PUSH) in (("true",), ("false",))
+
+
+@pytest.mark.parametrize("cells", rows("`tagged` | pushes | other events"))
+def test_what_tagged_wants_is_as_documented(cells):
+    tagged = {"absent": None, "`true`": True, "`false`": False, "`any`": "any"}[cells[0]]
+    match = Match(tagged=tagged)
+    for type_, told in zip(("artifact.pushed", "tag.deleted"), cells[1:], strict=True):
+        for tags, unwanted in (("v1",), "without a tag"), ((), "with a tag"):
+            event = PUSH.model_copy(update={"type": type_, "tags": tags})
+            assert (match.failure(event) is None) is (told != unwanted)
+
+
+def test_documented_blocks_are_conditions():
+    blocks = re.findall(r"```yaml\n((?:match|exclude):.*?)```", POLICIES, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        Policy.model_validate({"name": "p", "targets": ["t"], **yaml.safe_load(block)})
+
+
+def test_every_fact_of_an_expression_is_documented():
+    known = set(quoted(POLICIES.partition("## Expressions")[2].partition("## What is refused")[0]))
+    assert set(facts(PUSH)) <= known
