@@ -42,6 +42,11 @@ def test_an_empty_set_fits_nothing():
     assert list(PatternSet([]).fitting("a")) == []
 
 
+def test_an_expression_that_cannot_stand_in_parentheses_is_asked_by_itself():
+    together = PatternSet([r"a\Q.(b"])
+    assert (list(together.fitting("a.(b")), list(together.fitting("ax(b"))) == ([r"a\Q.(b"], [])
+
+
 def test_thousands_of_expressions_stand_in_several_filters_that_find_each():
     numbers = range(4000)
     together = PatternSet([rf"team-{n:05}/[^/]+-{n}" for n in numbers])
