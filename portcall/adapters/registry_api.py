@@ -123,6 +123,8 @@ class ApiRepository:
             authorization = self._authorization if own else None
             response = await self._send(method, url, authorization, (("Accept", ACCEPT),))
             location = _header(response, "location")
+            if response.status == 401 and not own:  # whose token service could be anybody's
+                raise UnavailableError(f"{urlsplit(url).netloc}: {_explained(401)}")
             if response.status not in (301, 302, 303, 307, 308) or not location:
                 return response
             url = self._leading(url, location)

@@ -250,6 +250,18 @@ async def test_a_credential_does_not_follow_a_redirect_to_somebody_else(
         assert "authorization" not in request.headers
 
 
+async def test_somebody_else_does_not_learn_the_credential_by_asking_for_it(
+    api: RegistryApi, receiver: Receiver
+) -> None:
+    async with Receiver().serving() as store:
+        realm = f'Bearer realm="{store.url("/token")}"'
+        store.answer(Answer(401, headers={"WWW-Authenticate": realm}), path="/blob")
+        receiver.answer(Answer(307, headers={"Location": store.url("/blob")}))
+        with pytest.raises(UnavailableError, match=f"127.0.0.1:{store.port}: HTTP 401"):
+            await repository(api, receiver, auth=CREDENTIAL).blob(DIGEST)
+        assert [request.path for request in store.requests] == ["/blob"]
+
+
 async def test_a_registry_with_tls_does_not_lead_out_of_it(
     api: RegistryApi, tls_receiver: Receiver
 ) -> None:
