@@ -19,7 +19,7 @@ from portcall.sources.fields import (
     read_object,
     tags_and_digest,
 )
-from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed, Signature
+from portcall.sources.kind import MappingUse, Notification, Parsed, Signature
 from portcall.sources.repeats import id_by_time
 
 _SUBJECTS = {"docker": "artifact", "helm": "chart"}
@@ -53,7 +53,7 @@ class Nexus:
     """The kind `nexus`."""
 
     kind = "nexus"
-    body_limit = BODY_LIMIT
+    body_limit = 1024 * 1024  # laying it out anew, to judge a wrong signature, takes time
     signature = Signature(header="X-Nexus-Webhook-Signature", algorithm="sha1", compact_json=True)
     mapping_use: MappingUse = "none"
 
