@@ -94,4 +94,4 @@ class Forwarder:
     async def start(self, event: RegistryEvent) -> AcceptedEvent:
         """Start one event, however long Temporal takes; raise InvalidInputError if refused."""
         started = await self._engine.start(event, timeout=RPC_TIMEOUT)
-        return AcceptedEvent(id=event.id, duplicate=started.duplicate, state="started")
+        return AcceptedEvent(id=started.event_id, duplicate=started.duplicate, state="started")

@@ -173,7 +173,7 @@ class Intake:
         finally:
             self._starts.release()
         self._slow_starts = 0
-        return AcceptedEvent(id=event.id, duplicate=started.duplicate, state="started")
+        return AcceptedEvent(id=started.event_id, duplicate=started.duplicate, state="started")
 
     def _note_failure(self, error: Exception) -> None:
         """Leave Temporal alone for a moment where it is away, or slow many times in a row."""

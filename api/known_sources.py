@@ -7,12 +7,16 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from portcall.errors import NotFoundError, StoreUnavailableError
+import structlog
+
+from portcall.errors import NotFoundError, StoreUnavailableError, UnreadableError
 from portcall.policies import Source
 from portcall.ports import Collection
 
 FRESH = 1.0
 PATIENCE = 0.3
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -61,7 +65,10 @@ class KnownSources:
             self._known.pop(name, None)
             return _Known(None, now)
         except (StoreUnavailableError, TimeoutError) as error:
-            self._away_until = now + FRESH
+            if isinstance(error, UnreadableError):
+                log.warning("a stored source cannot be read", source=name, why=error.message)
+            else:
+                self._away_until = now + FRESH
             if known is None:
                 raise StoreUnavailableError("The policy database does not answer.") from error
             return known

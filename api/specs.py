@@ -4,6 +4,7 @@ What is special to one of them (checks, an example) is in its own module.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +21,7 @@ from api.preconditions import ETAG, IfMatch, IfNoneMatch, etag, wanted_version
 from api.problems import invalid, problems
 from api.services import Services, TheServices
 from api.suspension import release_held
-from portcall.errors import ConflictError, NotFoundError
+from portcall.errors import ConflictError, NotFoundError, UnreadableError
 from portcall.ports import Collection, SpecT, Stored
 from portcall.secrets import merge_masked
 from portcall.spec import Name
@@ -229,7 +230,9 @@ def _add_delete(router: APIRouter, noun: Noun[SpecT]) -> None:
     )
     async def delete(services: TheServices, name: Name, if_match: IfMatch = None) -> None:
         """Remove one; 409 with the policies' names where a target is in use."""
-        collection = noun.collection(services)
-        stored = await collection.get(name)
+        collection, stored = noun.collection(services), None
+        with suppress(UnreadableError):  # which is to be deleted too
+            stored = await collection.get(name)
         await collection.delete(name, if_version=wanted_version(stored, if_match))
-        await release_held(services, stored.spec, None)
+        if stored:
+            await release_held(services, stored.spec, None)

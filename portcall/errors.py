@@ -15,6 +15,7 @@ PortcallError
 ├── UnavailableError         something Portcall needs is away            503
 │   ├── EngineUnavailableError   Temporal
 │   └── StoreUnavailableError    the policy database
+│       └── UnreadableError          what it holds is another version's
 └── ConfigurationError       settings or machine unfit; the CLI exits 2
 """
 
@@ -131,6 +132,10 @@ class EngineUnavailableError(UnavailableError):
 
 class StoreUnavailableError(UnavailableError):
     """The policy database cannot be reached or does not answer in time."""
+
+
+class UnreadableError(StoreUnavailableError):
+    """A stored spec that another version of Portcall has written and this one cannot read."""
 
 
 class ConfigurationError(PortcallError):

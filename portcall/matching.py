@@ -41,6 +41,7 @@ class Miss(Value):
     `condition` is its dotted name: `repository`, `scan.severity`, `tagged`, `expression`,
     `exclude.0` for a block that holds, last `enabled` and `target`, so that a policy which would
     have matched says so. `seen` is what the event has in its place, None where it has nothing.
+    `policy` stands for one that could not be read: nobody knows whether it would have matched.
     """
 
     policy: str
@@ -71,7 +72,10 @@ def match_event(
     """Ask the policies that the index leaves; list at most so many of those that miss."""
     sifted = snapshot.index.sift(event)
     matches: list[Match] = []
-    misses: list[Miss] = []
+    misses = [
+        _miss(name, "policy", "one that this version of Portcall can read", why)
+        for name, why in snapshot.unreadable.items()
+    ]
     for policy in sifted.candidates():
         for answer in explain(policy, event, snapshot.disabled_targets, formats_needing_raw):
             if isinstance(answer, Match):
@@ -105,9 +109,9 @@ def explain(
     """Give an answer per target where all conditions hold, else the first that does not."""
     failure = _failure(policy, event)
     if failure:
-        return [_miss(policy, *failure)]
+        return [_miss(policy.name, *failure)]
     return [
-        _miss(policy, "target", f"{name} enabled", "disabled")
+        _miss(policy.name, "target", f"{name} enabled", "disabled")
         if name in disabled_targets
         else Match(
             policy=policy.name,
@@ -133,9 +137,9 @@ def _failure(policy: Policy, event: RegistryEvent) -> Failure | None:
     return None
 
 
-def _miss(policy: Policy, condition: str, wanted: str, seen: str) -> Miss:
+def _miss(policy: str, condition: str, wanted: str, seen: str) -> Miss:
     return Miss(
-        policy=policy.name, condition=condition, wanted=_short(wanted), seen=_short(seen) or None
+        policy=policy, condition=condition, wanted=_short(wanted), seen=_short(seen) or None
     )
 
 

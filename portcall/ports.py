@@ -5,7 +5,7 @@ tests. Every method may raise `UnavailableError` where the thing behind it is aw
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Generic, Literal, Protocol, TypeVar
@@ -62,11 +62,13 @@ class Collection(Protocol[SpecT]):
 class PolicySnapshot:
     """What matching needs, without a secret: all policies by name, and who is switched off.
 
-    A target that is switched off and holds what arrives is matched like any other.
+    A target that is switched off and holds what arrives is matched like any other. `unreadable`
+    are policies that another version has stored, and what this one does not understand of them.
     """
 
     policies: tuple[Policy, ...] = ()
     disabled_targets: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def index(self) -> PolicyIndex:

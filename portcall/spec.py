@@ -42,6 +42,12 @@ def fault(place: Sequence[str | int], message: str) -> ValidationError:
     return ValidationError.from_exception_data("spec", [details])
 
 
+def faults(error: ValidationError) -> str:
+    """Say in one line what is wrong with a spec, and where; its values are not in it."""
+    found = [".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()]
+    return "; ".join(found[:3]) + (f" (and {len(found) - 3} more)" if len(found) > 3 else "")
+
+
 class Spec(BaseModel):
     """A part of something that users write: frozen, and closed against typing errors."""
 

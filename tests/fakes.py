@@ -17,6 +17,7 @@ from portcall.errors import (
     PreconditionError,
     StoreUnavailableError,
     UnavailableError,
+    UnreadableError,
 )
 from portcall.events import RegistryEvent
 from portcall.ids import derived_id, event_workflow_id
@@ -55,8 +56,15 @@ class FakeCollection(Generic[SpecT]):
         self.check_write = check_write
         self.check_delete = check_delete
         self.rows: dict[str, Stored[SpecT]] = {}
+        self.unreadable: set[str] = set()
 
     async def get(self, name: str) -> Stored[SpecT]:
+        found = self._row(name)
+        if name in self.unreadable:
+            raise UnreadableError(f"The {self.noun} {name} is another version's.")
+        return found
+
+    def _row(self, name: str) -> Stored[SpecT]:
         self.switch.check_store()
         if name not in self.rows:
             raise NotFoundError(f"There is no {self.noun} named {name}.")
@@ -79,7 +87,7 @@ class FakeCollection(Generic[SpecT]):
         return stored if stored and stored.spec == spec else self._write(spec)
 
     async def delete(self, name: str, *, if_version: int | None = None) -> None:
-        self._check_version(await self.get(name), if_version)
+        self._check_version(self._row(name), if_version)
         self.check_delete(name)
         del self.rows[name]
 

@@ -4,13 +4,15 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
-from api import intake
+from api import intake, known_sources
 from portcall.auth import BearerAuth
 from portcall.policies import Source
 from portcall.sources.kind import BODY_LIMIT
 from tests.api.conftest import TOKEN, Backend
 from tests.fixtures.portcall import push
+from tests.workflows.scripted import an_event
 
 CREDENTIAL = {"Authorization": "Bearer planted-source-token"}
 BLOB = {"mediaType": "application/octet-stream", "url": "https://r.test/v2/a/blobs/sha256:00"}
@@ -106,6 +108,34 @@ async def test_a_source_that_was_read_is_known_while_the_database_is_away(
     assert (await notify(sender, number=2)).status_code == 202
     unread = await sender.post("/notifications/harbor", content=b"{}")
     assert unread.status_code == 503
+
+
+async def test_a_source_that_cannot_be_read_keeps_no_other_from_being_read_anew(
+    backend: Backend, sender: httpx.AsyncClient
+) -> None:
+    assert (await notify(sender)).status_code == 202
+    backend.store.sources.unreadable.add("harbor")
+    with capture_logs() as logs:
+        unread = await sender.post("/notifications/harbor", content=b"{}")
+    assert unread.status_code == 503
+    assert "another version" not in unread.text
+    assert [line["source"] for line in logs] == ["harbor"]
+    await backend.store.sources.delete("dist")
+    await asyncio.sleep(known_sources.FRESH)
+    assert (await sender.post("/notifications/harbor", content=b"{}")).status_code == 503
+    assert (await notify(sender, number=2)).status_code == 404
+
+
+async def test_a_repeat_over_the_edge_of_a_window_is_answered_with_its_events_id(
+    backend: Backend, sender: httpx.AsyncClient
+) -> None:
+    first = an_event().model_copy(update={"id": "0" * 32 + ".w7"})
+    again = first.model_copy(update={"id": "0" * 32 + ".w8"})
+    services = backend.services()
+    await services.intake.accept(first.source, [first])
+    [answer] = await services.intake.accept(again.source, [again])
+    assert (answer.id, answer.duplicate) == (first.id, True)
+    assert (await services.forwarder.start(again)).id == first.id
 
 
 async def test_what_is_not_understood_is_parked_and_accepted(

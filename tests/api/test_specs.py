@@ -268,3 +268,15 @@ async def test_a_secret_that_is_kept_does_not_undo_a_newer_one(api, backend):
     assert answer.status_code == 412
     stored = await backend.store.sources.get("one")
     assert stored.spec.auth.token.get_secret_value() == "newer"
+
+
+async def test_what_another_version_has_stored_is_named_and_can_be_deleted(api, backend):
+    assert (await api.put("/api/v1/targets/ci", json=TARGET | {"name": "ci"})).status_code == 201
+    backend.store.targets.unreadable.add("ci")
+    answer = await api.get("/api/v1/targets/ci")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "The target ci is another version's.",
+    )
+    assert (await api.delete("/api/v1/targets/ci")).status_code == 204
+    assert not backend.store.targets.rows

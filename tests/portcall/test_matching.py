@@ -142,6 +142,14 @@ def test_long_patterns_and_values_are_cut_in_a_miss():
     assert wanted.endswith("…")
 
 
+def test_a_policy_that_could_not_be_read_is_a_miss_beside_the_matches_of_the_others():
+    snapshot = PolicySnapshot((policy("good"),), frozenset(), {"odd": "moon: not permitted"})
+    result = match_event(snapshot, event(), ())
+    assert [match.policy for match in result.matches] == ["good"]
+    [miss] = result.misses
+    assert (miss.policy, miss.condition, miss.seen) == ("odd", "policy", "moon: not permitted")
+
+
 def test_the_misses_of_a_result_are_bounded_and_the_rest_counted():
     many = [policy(f"p{i:03}", repository={"in": ["x"]}) for i in range(MISSES_LISTED + 7)]
     off = policy("off", targets=[f"t{i}" for i in range(50)])

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Select, func, select
 
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.tables import changes, policies, targets
 from portcall.policies import Policy
 from portcall.ports import PolicySnapshot
+from portcall.spec import faults
 
 POLL_INTERVAL = timedelta(milliseconds=250)
 """How long a snapshot is used before the counter of changes is asked again."""
@@ -26,6 +29,10 @@ OLDEST_IN_USE = timedelta(seconds=1)
 
 _PAGE = 500
 _Version = tuple[int, datetime]
+_Read = Policy | str
+"""A policy, or why it cannot be read: one from another version must not stop all the others."""
+
+log = structlog.get_logger(__name__)
 
 
 class SnapshotCache:
@@ -35,7 +42,7 @@ class SnapshotCache:
         self._connections = connections
         self._lock = asyncio.Lock()
         self._snapshot = PolicySnapshot()
-        self._policies: dict[str, tuple[_Version, Policy]] = {}
+        self._policies: dict[str, tuple[_Version, _Read]] = {}
         self._counter: int | None = None
         self._changed_here = -1
         self._read_at = float("-inf")
@@ -60,13 +67,17 @@ class SnapshotCache:
         [(counter,)] = await self._rows(select(changes.c.counter))
         if counter != self._counter:
             self._policies = await self._read_policies()
-            found = tuple(policy for _, policy in self._policies.values())
-            snapshot = PolicySnapshot(found, await self._read_disabled_targets())
+            read = {name: policy for name, (_, policy) in self._policies.items()}
+            snapshot = PolicySnapshot(
+                tuple(policy for policy in read.values() if isinstance(policy, Policy)),
+                await self._read_disabled_targets(),
+                {name: why for name, why in read.items() if isinstance(why, str)},
+            )
             await asyncio.to_thread(lambda: snapshot.index)
             self._snapshot = snapshot
         self._counter, self._read_at, self._changed_here = counter, read_at, changed_here
 
-    async def _read_policies(self) -> dict[str, tuple[_Version, Policy]]:
+    async def _read_policies(self) -> dict[str, tuple[_Version, _Read]]:
         """Read those whose version is new; `updated_at` tells one made anew under an old name."""
         columns = (policies.c.name, policies.c.version, policies.c.updated_at)
         versions = {
@@ -94,8 +105,16 @@ class SnapshotCache:
             return list(await connection.execute(wanted))
 
 
-def _parsed(rows: Sequence[Any]) -> dict[str, tuple[_Version, Policy]]:
+def _parsed(rows: Sequence[Any]) -> dict[str, tuple[_Version, _Read]]:
     return {
-        name: ((version, updated_at), Policy.model_validate(spec))
-        for name, version, updated_at, spec in rows
+        name: ((version, updated_at), _read(name, spec)) for name, version, updated_at, spec in rows
     }
+
+
+def _read(name: str, spec: Any) -> _Read:
+    try:
+        return Policy.model_validate(spec)
+    except ValidationError as error:
+        why = faults(error)
+        log.warning("a stored policy cannot be read, and matches nothing", policy=name, why=why)
+        return why

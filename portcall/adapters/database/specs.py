@@ -2,18 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.secret_key import SecretBox
 from portcall.adapters.database.tables import policies, policy_targets, targets
-from portcall.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionError
+from portcall.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionError,
+    UnreadableError,
+)
 from portcall.policies import Policy, Target
 from portcall.ports import SpecT, Stored
 from portcall.secrets import join, split
+from portcall.spec import faults
+
+FoundT = TypeVar("FoundT")
 
 
 class SqlCollection(Generic[SpecT]):
@@ -59,10 +69,16 @@ class SqlCollection(Generic[SpecT]):
     async def delete(self, name: str, *, if_version: int | None = None) -> None:
         """Remove one; raise NotFoundError, PreconditionError or ConflictError (still used)."""
         async with self._connections.changing() as connection:
-            old = self._existing(await self._find(connection, name), name)
+            old = self._existing(await self._row(connection, name), name)
             self._check_version(old, if_version)
             await self._before_delete(connection, name)
             await connection.execute(delete(self._table).where(self._table.c.name == name))
+
+    async def check_secrets(self) -> None:
+        """Open all secrets, whatever becomes of the specs."""
+        async with self._connections.reading() as connection:
+            for secrets in await connection.scalars(select(self._table.c.secrets)):
+                self._box.open(secrets)
 
     async def renew_secrets(self) -> None:
         """Encrypt all secrets with the newest key."""
@@ -83,9 +99,12 @@ class SqlCollection(Generic[SpecT]):
         """Write what else belongs to it."""
 
     async def _find(self, connection: AsyncConnection, name: str) -> Stored[SpecT] | None:
-        wanted = select(self._table).where(self._table.c.name == name)
-        row = (await connection.execute(wanted)).one_or_none()
+        row = await self._row(connection, name)
         return self._stored(row) if row else None
+
+    async def _row(self, connection: AsyncConnection, name: str) -> Any:
+        wanted = select(self._table).where(self._table.c.name == name)
+        return (await connection.execute(wanted)).one_or_none()
 
     async def _write(
         self, connection: AsyncConnection, spec: SpecT, old: Stored[SpecT] | None
@@ -108,19 +127,26 @@ class SqlCollection(Generic[SpecT]):
         return self._existing(await self._find(connection, spec.name), spec.name)
 
     def _stored(self, row: Any) -> Stored[SpecT]:
+        try:
+            spec = join(self._model, row.spec, self._box.open(row.secrets))
+        except ValidationError as error:
+            raise UnreadableError(
+                f"The {self._noun} {row.name} was stored by another version of Portcall, and this"
+                f" one does not understand it; it can be deleted. {faults(error)}"
+            ) from None
         return Stored(
-            spec=join(self._model, row.spec, self._box.open(row.secrets)),
+            spec=spec,
             version=row.version,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
 
-    def _existing(self, stored: Stored[SpecT] | None, name: str) -> Stored[SpecT]:
-        if stored is None:
+    def _existing(self, found: FoundT | None, name: str) -> FoundT:
+        if found is None:
             raise NotFoundError(f"There is no {self._noun} named {name}.")
-        return stored
+        return found
 
-    def _check_version(self, stored: Stored[SpecT] | None, if_version: int | None) -> None:
+    def _check_version(self, stored: Any, if_version: int | None) -> None:
         if if_version is not None and (stored is None or stored.version != if_version):
             raise PreconditionError(f"The {self._noun} was changed in the meantime.")
 

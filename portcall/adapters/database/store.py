@@ -32,8 +32,8 @@ class SqlPolicyStore:
 
     async def check_secrets(self) -> None:
         """Raise ConfigurationError where the secret key does not open what is stored."""
-        await self.sources.list()
-        await self.targets.list()
+        await self.sources.check_secrets()
+        await self.targets.check_secrets()
 
     async def renew_secrets(self) -> None:
         """Encrypt all secrets with the newest key, so that older ones can be dropped."""

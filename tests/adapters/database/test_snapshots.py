@@ -13,10 +13,11 @@ from bench.effect import insert_policies
 from portcall.adapters.database import Database, open_database
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.snapshots import SnapshotCache
-from portcall.adapters.database.tables import changes, targets
+from portcall.adapters.database.tables import changes, policies, sources, targets
+from portcall.errors import PreconditionError, UnreadableError
 from portcall.secrets import split
 from tests.adapters.database.conftest import SECRET_KEY
-from tests.adapters.database.test_store_contract import policy, target
+from tests.adapters.database.test_store_contract import policy, source, target
 
 STALE = 0.3
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -144,3 +145,43 @@ async def test_who_comes_late_in_a_long_renewal_sees_what_changed_since_it_began
     gated.gate.set()
     await asyncio.gather(first, *late)
     assert gated.lent == 4
+
+
+async def test_a_policy_of_another_version_leaves_the_others_at_work_and_can_be_deleted(
+    here: Database, there: Database, clean_url: str
+) -> None:
+    await there.store.targets.put(target())
+    for name in ("good", "strange"):
+        await there.store.policies.put(policy(name))
+    connections = Connections(clean_url)
+    async with connections.changing() as connection:
+        strange = split(policy("strange"))[0] | {"moon": "full"}
+        changed = update(policies).where(policies.c.name == "strange")
+        await connection.execute(changed.values(spec=strange, version=2))
+    await connections.engine.dispose()
+    await asyncio.sleep(STALE)
+    snapshot = await here.store.snapshot()
+    assert [p.name for p in snapshot.policies] == ["good"]
+    assert list(snapshot.unreadable) == ["strange"]
+    assert "moon: " in snapshot.unreadable["strange"]
+    with pytest.raises(UnreadableError, match="The policy strange was stored by another version"):
+        await here.store.policies.get("strange")
+    with pytest.raises(PreconditionError):
+        await here.store.policies.delete("strange", if_version=1)
+    await here.store.policies.delete("strange", if_version=2)
+    assert not (await here.store.snapshot()).unreadable
+
+
+async def test_a_source_of_another_version_does_not_keep_portcall_from_starting(
+    clean_url: str,
+) -> None:
+    async with open_database(clean_url, SECRET_KEY) as database:
+        await database.store.sources.put(source())
+    connections = Connections(clean_url)
+    async with connections.changing() as connection:
+        strange = split(source())[0] | {"moon": "full"}
+        await connection.execute(update(sources).values(spec=strange))
+    await connections.engine.dispose()
+    async with open_database(clean_url, SECRET_KEY) as database:
+        with pytest.raises(UnreadableError, match=r"source eu .*moon: "):
+            await database.store.sources.list()
