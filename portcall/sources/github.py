@@ -24,7 +24,8 @@ from portcall.sources.references import ImageReference, read_reference
 
 _EVENTS = ("package", "registry_package")
 _CONTAINERS = ("container", "docker")
-_PUSHES = ("published", "updated")
+_PUSHES = ("published", "updated", "create")
+"""`create` is what the container registry said in its first year."""
 
 
 class Github:
@@ -44,9 +45,16 @@ class Github:
             body = read_object(_json(notification))
             event = next((name for name in _EVENTS if name in body.members), _EVENTS[0])
             package = body.required_part(event)
-            if package.required_name("package_type", "ecosystem").lower() not in _CONTAINERS:
+            if not _is_image(package):
                 return Parsed()
             return Parsed((fitting(_read(notification, body, event, package)),))
+
+
+def _is_image(package: Part) -> bool:
+    """Say whether this is an image: the two names of its kind need not agree."""
+    package.required_name("package_type", "ecosystem")
+    words = (package.name(name) for name in ("package_type", "ecosystem"))
+    return any(word and word.lower() in _CONTAINERS for word in words)
 
 
 def _json(notification: Notification) -> bytes:
@@ -106,21 +114,24 @@ def _repository(package: Part, reference: ImageReference) -> str:
     """Give the name to pull by, which is lower-case where the owner's is not."""
     if reference.repository:
         return reference.repository.lower()
-    owner = package.part("owner").required_name("login").lower()
-    name = package.required_name("name").lower()
-    return package.joined("name", owner, name) or name
+    owner = package.part("owner")
+    project = owner.name("login") or package.name("namespace") or owner.missing("login")
+    name = package.required_name("name")
+    return (package.joined("name", project, name) or name).lower()
 
 
 def _tags_and_digest(
     version: Part, metadata: Part, reference: ImageReference
 ) -> tuple[tuple[str, ...], str | None]:
-    """Find both in the metadata, else in the version's own name and URL."""
+    """Find both in the metadata, else in the version's own name and URL.
+
+    The registry before GitHub's container registry had no metadata; its versions are tags.
+    """
     tag = metadata.part("tag")
     digest = tag.digest("digest") or metadata.part("manifest").digest("digest")
     name = version.name("version")
-    return tags_and_digest(
-        [tag.name("name") or reference.tag, name if name and is_digest(name) else None], digest
-    )
+    named = name if name and (is_digest(name) or not metadata.members) else None
+    return tags_and_digest([tag.name("name") or reference.tag, named], digest)
 
 
 def _attributes(body: Part, version: Part, metadata: Part) -> dict[str, object]:

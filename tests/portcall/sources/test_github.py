@@ -171,11 +171,27 @@ def test_without_a_delivery_id_the_body_is_the_identity():
         ({"updated_at": "0001-01-01T00:00:00Z"}, {}, {"occurred_at": RECEIVED}),
         ({"updated_at": None}, {}, {"occurred_at": RECEIVED}),
         ({"package_type": None}, {}, {"repository": "acme/web"}),
+        ({"package_type": "npm", "ecosystem": "docker"}, {}, {"repository": "acme/web"}),
+        (
+            {"owner": None, "namespace": "Acme"},
+            {"package_url": None},
+            {"project": "acme", "repository": "acme/web", "tags": ("1.4.2",)},
+        ),
+        (
+            {"package_type": "docker"},
+            {"version": "1.0", "package_url": None, "container_metadata": None},
+            {"tags": ("1.0",), "digest": None},
+        ),
     ],
 )
 def test_what_github_leaves_out_is_found_elsewhere_or_absent(package, version, expected):
     event = only("github", changed(package, version))
     assert facts(event, expected) == expected
+
+
+@pytest.mark.parametrize("action", ["published", "updated", "create"])
+def test_every_word_for_a_push_is_one(action):
+    assert only("github", PUSHED | {"action": action}).type == "artifact.pushed"
 
 
 def test_escaped_characters_are_what_they_stand_for():
@@ -191,7 +207,11 @@ def test_escaped_characters_are_what_they_stand_for():
         ({"package": None}, "package", "wrong_type"),
         (changed({"package_type": "", "ecosystem": None}), "package.package_type", "missing_field"),
         (changed(action=""), "action", "missing_field"),
-        (changed({"owner": None, "package_version": None}), "package.owner.login", "missing_field"),
+        (
+            changed({"owner": None, "namespace": None, "package_version": None}),
+            "package.owner.login",
+            "missing_field",
+        ),
         (changed({"name": 7, "package_version": None}), "package.name", "wrong_type"),
         (changed({"updated_at": "soon"}), "package.updated_at", "wrong_type"),
         (
