@@ -1,6 +1,7 @@
 """Reads the parts of Harbor's `event_data`: what it is about, and what came of it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,9 @@ from portcall.sources.harbor_names import REPLICATION_STATUSES
 _SIZE = r"([0-9]{1,4}(?:[.][0-9]{1,3})?) ?([KMGTPE]?)i?B"
 _EXCEEDED = re.compile(rf"current usage of {_SIZE} .{{0,40}}upper limit of {_SIZE}")
 _WARNED = re.compile(rf"used {_SIZE} of {_SIZE}")
+_CLAIR_SEVERITIES: Mapping[int | None, str] = dict(
+    enumerate(("None", "Unknown", "Low", "Medium", "High"), start=1)
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ def read_subject(data: Part) -> Subject:
         return _retained(data.part("retention"))
     repository, resources = data.part("repository"), data.parts("resources")
     project = repository.name("namespace")
+    name = repository.name("repo_full_name") or repository.joined(
+        "name", project, repository.name("name")
+    )
     digests = [resource.digest("digest") for resource in resources]
     tags, digest = tags_and_digest(
         [resource.name("tag") for resource in resources], next(filter(None, digests), None)
@@ -41,9 +48,8 @@ def read_subject(data: Part) -> Subject:
     # Harbor up to 2.2 leaves the colon of a tag that is not there.
     url = (resources[0].text("resource_url", 2048) or "").rstrip(":") if resources else ""
     return Subject(
-        project=project,
-        repository=repository.name("repo_full_name")
-        or repository.joined("name", project, repository.name("name")),
+        project=project or (name.partition("/")[0] if name and "/" in name else None),
+        repository=name,
         tags=tags,
         digest=digest,
         visibility=read_visibility(repository.text("repo_type")),
@@ -87,9 +93,26 @@ def read_scan(data: Part, event_type: str) -> Scan | None:
 
 def _report(overview: Part) -> Part:
     """Find the report: its key is a media type that changes with Harbor's releases."""
+    if overview.part("components").members:
+        return _of_clair(overview)
     reports = (overview.part(name) for name in list(overview.members)[:20])
     fitting = (part for part in reports if part.members.keys() & {"scan_status", "summary"})
     return next(fitting, Part({}))
+
+
+def _of_clair(overview: Part) -> Part:
+    """Write the overview of Harbor 1.9, which numbers severities, like a report of today.
+
+    Its total is of packages, the harmless ones too, and so is not given.
+    """
+    counts = {
+        _CLAIR_SEVERITIES.get(part.integer("severity")): part.integer("count")
+        for part in overview.part("components").parts("summary")
+    }
+    found = {name: count for name, count in counts.items() if name not in (None, "None")}
+    severity = _CLAIR_SEVERITIES.get(overview.integer("severity"))
+    summary = {"summary": found}
+    return Part({"severity": severity, "scanner": {"name": "Clair"}, "summary": summary})
 
 
 def read_replication(data: Part) -> Replication | None:

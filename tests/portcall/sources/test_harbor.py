@@ -158,6 +158,17 @@ def test_every_word_of_every_release_is_known(native_type, event_type):
                 "scanner": "Trivy",
             },
         ),
+        (
+            "legacy-scan-by-clair",
+            {
+                "kind": "vulnerability",
+                "severity": "High",
+                "total": None,
+                "fixable": None,
+                "counts": {"Low": 7, "High": 3},
+                "scanner": "Clair",
+            },
+        ),
         ("scan-completed-old-report", {"kind": "vulnerability", "total": 12, "fixable": 7}),
         (
             "scan-all",
@@ -178,6 +189,12 @@ def test_every_word_of_every_release_is_known(native_type, event_type):
 )
 def test_a_scan_is_summed_up_and_what_is_unknown_is_not_zero(case, expected):
     assert facts(harbor(case).scan or SimpleNamespace(), expected) == expected
+
+
+def test_without_a_namespace_the_project_is_the_first_part_of_the_name():
+    data = {"repository": {"repo_full_name": "shop/api/web"}}
+    event = only("harbor", {"type": "PUSH_ARTIFACT", "event_data": data})
+    assert (event.project, event.repository) == ("shop", "shop/api/web")
 
 
 def test_an_sbom_without_a_scan_type_is_known_by_its_overview():
