@@ -46,16 +46,17 @@ def _defaults(event: Part, notification: Notification) -> dict[str, Any]:
     """Find what a mapping may leave out; what is not as expected is not there."""
     data = event.part("data")
     target, resources = data.part("target"), data.parts("resources")
-    digests = (part.text("digest") for part in (data, target, *resources[:1]))
+    digests = [part.text("digest") for part in (data, target, *resources[:1])]
     source = _HOST.match(event.text("source", 2048) or "")
-    tags = [data.text("tag"), *data.texts("tags"), data.text("reference"), target.text("tag")]
+    single = (data.text(name) for name in ("tag", "imageTag", "reference"))
+    tags = [*single, *data.texts("tags"), target.text("tag")]
     return {
         "type": event.required_name("type"),
         "occurred_at": event.moment("time", notification.received_at).isoformat(),
         "registry": source and source[1],
         "repository": next(_repositories(event, data), None),
         "tags": [tag for tag in (*tags, *(part.text("tag") for part in resources)) if tag],
-        "digest": next((text for text in digests if text and is_digest(text)), None),
+        "digest": next(filter(_is_digest, (*digests, data.text("imageDigest"))), None),
         "media_type": data.text("mediaType") or data.text("media_type") or target.text("mediaType"),
         "actor": data.text("actor") or data.part("actor").text("name") or event.text("operator"),
         **_attributes(event),
@@ -64,8 +65,9 @@ def _defaults(event: Part, notification: Notification) -> dict[str, Any]:
 
 def _repositories(event: Part, data: Part) -> Iterator[str]:
     """Give what names a repository, and of `name` and `subject` what looks like one."""
-    harbors, azures = data.part("repository"), data.part("target")
-    for part, name in ((data, "repository"), (harbors, "repo_full_name"), (azures, "repository")):
+    harbors, azures = (data.part("repository"), "repo_full_name"), data.part("target")
+    named = (data, "repository"), harbors, (azures, "repository"), (data, "repositoryName")
+    for part, name in named:
         text = part.text(name, _TOO_LONG) or ""
         if read_image(text) and len(text) < _TOO_LONG:
             yield text
@@ -74,6 +76,10 @@ def _repositories(event: Part, data: Part) -> Iterator[str]:
         image = read_image(text)
         if image and _REPOSITORY.fullmatch(image.repository or "") and len(text) < _TOO_LONG:
             yield text
+
+
+def _is_digest(text: str | None) -> bool:
+    return text is not None and is_digest(text)
 
 
 def _attributes(event: Part) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def _read_action(types: Mapping[str, str], detail: Part) -> Details:
 
 def _read_scan(scanner: str | None, detail: Part) -> Details:
     native_status = detail.required_name("scan-status")
+    if scanner and not detail.name("repository-name"):  # Inspector scans machines too
+        return Details(action=native_status)
     status = _SCANS.get(native_status.lower())
     detail.required_name("repository-name")
     counts = _counts(detail.part("finding-severity-counts"))

@@ -11,10 +11,11 @@ from portcall.events import RawOriginal, RegistryEvent
 from portcall.ids import plain_id
 from portcall.sources.fields import Part, bounded_depth, fitting, known, own_type, read_object
 from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed
-from portcall.sources.references import read_reference
+from portcall.sources.references import ImageReference, read_reference
 from portcall.sources.repeats import id_by_time
 
 _HEADER = "x-goog-pubsub-"
+_FULL = "a full reference: host/project/repository/image@digest or :tag"
 
 
 class Gar:
@@ -76,11 +77,11 @@ def _unwrapped(message: Part) -> Part | None:
 
 def _read(notification: Notification, content: Part, transport: Part) -> RegistryEvent:
     action = content.required_name("action")
-    by_digest, by_tag = read_reference(content, "digest"), read_reference(content, "tag")
+    by_digest = read_reference(content, "digest")
+    by_tag = _read_tag(content, by_digest)
     image = by_digest if by_digest.repository else by_tag
     if not image.repository or not (image.tag or image.digest):
-        name = "tag" if content.members.get("tag") else "digest"
-        content.wrong(name, "a full reference: host/project/repository/image@digest or :tag")
+        content.wrong("digest", _FULL)
     message = transport.name("messageId", "message_id")
     time = "publishTime" if transport.members.get("publishTime") else "publish_time"
     return RegistryEvent(
@@ -103,6 +104,17 @@ def _read(notification: Notification, content: Part, transport: Part) -> Registr
             notification.body, notification.headers.get("content-type", "application/json")
         ),
     )
+
+
+def _read_tag(content: Part, by_digest: ImageReference) -> ImageReference:
+    """Read the tag: a full reference, or beside a digest the tag alone."""
+    text = content.name("tag")
+    if text and by_digest.repository and not {"/", ":"} & set(text):
+        return by_digest._replace(tag=text)
+    found = read_reference(content, "tag")
+    if text and not (found.tag or found.digest):
+        content.wrong("tag", _FULL)
+    return found
 
 
 def _type(action: str, digest: str | None) -> str:

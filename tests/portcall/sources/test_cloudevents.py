@@ -101,6 +101,12 @@ def test_cloudevents_of_many_senders_become_events(case, expected):
     assert facts(event, expected) == expected
 
 
+def test_the_names_that_amazons_api_has_are_found():
+    data = {"repositoryName": "shop/web", "imageTag": "1.4.2", "imageDigest": DIGEST}
+    event = only(LEAST | {"data": data, "subject": "shop/other:1"})
+    assert (event.repository, event.tags, event.digest) == ("shop/web", ("1.4.2",), DIGEST)
+
+
 def test_extensions_are_among_the_attributes_and_mapped_ones_beside_them():
     event = only(
         LEAST | {"data": {"repository": "web", "n": 1}, "priority": 3, "final": False, "Odd!": 1},

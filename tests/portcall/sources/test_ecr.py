@@ -188,6 +188,10 @@ def changed(event=PUSH, detail=None, **envelope):
             "inspector-finding-of-a-machine",
             {"type": "ecr.inspector2_finding.active", "repository": None, "platforms": ()},
         ),
+        (
+            "inspector-scan-of-a-machine",
+            {"type": "ecr.inspector2_scan.initial_scan_complete", "repository": None, "scan": None},
+        ),
         ("inspector-coverage", {"type": "ecr.inspector2_coverage", "repository": None}),
         (
             "cloudtrail-call",

@@ -119,6 +119,11 @@ def test_a_message_that_pubsub_sends_again_is_the_same_event():
     assert only("gar", first).id == only("gar", later).id
 
 
+def test_a_tag_may_stand_alone_beside_a_digest():
+    event = only("gar", wrapped({"action": "INSERT", "digest": f"{IMAGE}@{DIGEST}", "tag": "v1"}))
+    assert (event.repository, event.tags) == (IMAGE.partition("/")[2], ("v1",))
+
+
 def test_without_a_message_id_the_time_of_arrival_parts_two_events():
     first, repeat, later = (
         only("gar", recorded("gar", "unwrapped-without-metadata", received_at=RECEIVED + after)).id
@@ -143,6 +148,11 @@ def test_without_a_message_id_the_time_of_arrival_parts_two_events():
         (wrapped({"action": "INSERT"}), "message.data.digest", "wrong_type"),
         (wrapped({"action": "INSERT", "tag": "web:1"}), "message.data.tag", "wrong_type"),
         (wrapped({"action": "DELETE", "tag": IMAGE}), "message.data.tag", "wrong_type"),
+        (
+            wrapped({"action": "INSERT", "digest": f"{IMAGE}@{DIGEST}", "tag": "web:1"}),
+            "message.data.tag",
+            "wrong_type",
+        ),
         (
             wrapped({"action": "INSERT", "digest": f"{IMAGE}@1"}),
             "message.data.digest",
