@@ -38,6 +38,7 @@ def check_kind(kind: SourceKind, samples: Sequence[Notification]) -> None:
         _owe(not refused, f"a sample is not understood: {refused}")
         ids |= {event.id for event in parsed.events}
         facts |= {(e.native_type, e.repository, e.tags, e.digest) for e in parsed.events}
+    _owe(bool(ids), "no sample gives an event")
     _owe(len(facts) < 2 or len(ids) > 1, f"events that differ have the same id {ids}")
     for notification in odd_notifications(samples, kind.body_limit):
         check_notification(kind, notification)

@@ -42,7 +42,8 @@ def read_json(body: bytes) -> Any:
             body.decode("utf-8-sig"), parse_constant=_not_a_number, parse_float=_finite
         )
     except ValueError as error:
-        raise NotificationError(f"The body is not JSON: {error}.", reason="not_json") from None
+        why = "it is empty" if not body else "it is gzip" if body[:2] == b"\x1f\x8b" else error
+        raise NotificationError(f"The body is not JSON: {why}.", reason="not_json") from None
 
 
 def read_object(body: bytes) -> "Part":
@@ -243,7 +244,6 @@ def _not_a_number(constant: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number is too big")
-    return value
+    if math.isfinite(value := float(text)):
+        return value
+    raise ValueError("a number is too big")

@@ -159,6 +159,7 @@ def test_an_id_may_end_with_a_window_of_the_clock():
     [
         (Broken(id="always-the-same"), SAMPLES, "have the same id"),
         (Depot(), [], "there must be a sample"),
+        (Answering(Parsed()), SAMPLES, "no sample gives an event"),
         (Depot(), [replace(SAMPLES[0], body=b"{}")], "a sample is not understood: image is miss"),
     ],
 )

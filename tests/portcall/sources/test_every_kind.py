@@ -1,5 +1,6 @@
 """What every kind of source owes to the rest, whatever it is sent."""
 
+import gzip
 import json
 import re
 
@@ -108,6 +109,15 @@ def test_what_is_no_object_in_json_is_refused_with_its_reason(kind, content, rea
     with pytest.raises(NotificationError) as refused:
         KINDS[kind].parse(alone(kind, content))
     assert (refused.value.reason, refused.value.status) == (reason, status)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "it is empty"), (gzip.compress(b"{}"), "it is gzip")]
+)
+def test_what_has_no_json_to_show_is_refused_in_plain_words(content, why):
+    with pytest.raises(NotificationError) as refused:
+        parse("distribution", content)
+    assert refused.value.message == f"The body is not JSON: {why}."
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - READ_LISTS))
