@@ -77,8 +77,11 @@ class AttemptDelivery:
             target = await usable(self._store.targets, "target", attempt.target)
         except NothingSentError as error:
             return ended.blocked(number, started_at, str(error))
-        message = self._format(attempt.format).render(attempt.event)
-        request = outgoing_request(target, message, _message_id(attempt), started_at)
+        event = attempt.event
+        message = self._format(attempt.format).render(event)
+        # One id for all attempts, whatever the run, so that a receiver can tell.
+        key = DeliveryKey(event.source, event.id, attempt.policy, attempt.target)
+        request = outgoing_request(target, message, webhook_id(key), started_at)
         exchange = await self._transport.send(request)
         return sent_record(number, started_at, request, exchange, redaction_for(target))
 
@@ -87,9 +90,3 @@ class AttemptDelivery:
         if name not in self._formats:
             raise ApplicationError(f"this worker knows no format {name}", type="UnknownFormat")
         return self._formats[name]
-
-
-def _message_id(attempt: AttemptInput) -> str:
-    """Make the same id for every attempt, whatever the run, so that a receiver can tell."""
-    event = attempt.event
-    return webhook_id(DeliveryKey(event.source, event.id, attempt.policy, attempt.target))

@@ -15,13 +15,13 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.attempt_delivery import AttemptDelivery, AttemptInput
     from activities.attempt_failure import Pause, record_of_failure
-    from activities.request_cancellation import request_cancellation
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import format_duration
     from portcall.events import RegistryEvent, Value
     from portcall.ids import progress, without_attempt
     from portcall.policies import RetryPolicy
     from portcall.retry import Delivered, GiveUp, TryAgain, decide
+    from workflows.cancellation import end_cancelled
 
 ONCE = NativeRetry(maximum_attempts=1)
 LONGEST_ATTEMPT = timedelta(minutes=10)
@@ -55,8 +55,8 @@ class DeliveryWorkflow:
 
     Signals: `retry_now` ends the wait for the next attempt, or asks whether a suspension is
     over; `cancel` ends the delivery as Canceled, after an attempt under way has been recorded.
-    Search attributes: those of the
-    event, `Policy`, `Target`, `Outcome`, `HttpStatus`, `Attempts`, `NextAttemptAt`.
+    Search attributes: those of the event, `Policy`, `Target`, `Outcome`, `HttpStatus`,
+    `Attempts`, `NextAttemptAt`.
     """
 
     def __init__(self) -> None:
@@ -154,14 +154,5 @@ class DeliveryWorkflow:
         except asyncio.CancelledError:
             self._cancel = True
         if self._cancel:
-            await self._end_cancelled()
-
-    async def _end_cancelled(self) -> None:
-        """End as Canceled. A signal alone cannot: Temporal must have been asked to cancel."""
-        workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
-        if workflow.cancellation_reason() is None:
-            await workflow.execute_local_activity(
-                request_cancellation, start_to_close_timeout=timedelta(seconds=10)
-            )
-            await workflow.wait_condition(lambda: False)
-        raise asyncio.CancelledError
+            workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
+            await end_cancelled()
