@@ -57,7 +57,7 @@ class VerifyEvent:
             async with heartbeats():
                 judged = await _judge(repository, event)
         except UnavailableError as error:
-            raise _failure(error.message, type(error).__name__) from error
+            raise _failure(error.message, type(error).__name__) from None
         verification = judged.verification
         if verification and verification.state == "unverified" and activity.info().attempt == 1:
             # A registry of several nodes may tell of a push before each of them knows it.

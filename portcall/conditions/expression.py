@@ -78,7 +78,7 @@ def _cel() -> tuple[Any, Any]:
     return cel, language
 
 
-@lru_cache(maxsize=5000)
+@lru_cache(maxsize=20_000)
 def compile_expression(expression: str) -> Any:
     """Compile an expression that gives true or false; raise ValueError with the position."""
     check_syntax(expression)
