@@ -4,14 +4,27 @@ import re
 
 from portcall.formats.cloudevents import CloudEvents
 from portcall.formats.default import Default
+from portcall.formats.discord import Discord
 from portcall.formats.format import Format
+from portcall.formats.github import GitHub
 from portcall.formats.harbor import Harbor
 from portcall.formats.raw import Raw
+from portcall.formats.slack import Slack
+from portcall.formats.teams import Teams
 from portcall.plugins import load_plugins
 
 GROUP = "portcall.formats"
 
-BUILT_IN: tuple[Format, ...] = (CloudEvents(), Default(), Harbor(), Raw())
+BUILT_IN: tuple[Format, ...] = (
+    CloudEvents(),
+    Default(),
+    Discord(),
+    GitHub(),
+    Harbor(),
+    Raw(),
+    Slack(),
+    Teams(),
+)
 
 
 def load_formats() -> dict[str, Format]:

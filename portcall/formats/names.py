@@ -1,4 +1,4 @@
-"""What formats in Harbor's manner share: the parts of a repository's name, and their words."""
+"""How formats name things: the parts of a repository's name, Harbor's words, what it is about."""
 
 from portcall.events import RegistryEvent
 
@@ -17,3 +17,11 @@ def shouted(event: RegistryEvent) -> str:
     """
     word = event.type.removeprefix(f"{event.kind}.")
     return word.upper().replace(".", "_").replace("-", "_")
+
+
+def subject(event: RegistryEvent) -> str:
+    """Give `prod/app:v1` for a single tag, else `prod/app@sha256:...`, else the repository."""
+    repository = event.repository or event.project or ""
+    if repository and len(event.tags) == 1:
+        return f"{repository}:{event.tags[0]}"
+    return f"{repository}@{event.digest}" if repository and event.digest else repository

@@ -293,11 +293,11 @@ async def test_what_a_policy_held_is_blocked_once_the_policy_is_gone(store):
 
 
 async def test_a_format_that_the_worker_lacks_is_our_own_fault_and_repeated(store):
-    failure, record = await failed(store, Wire(), ATTEMPT.model_copy(update={"format": "slack"}))
+    failure, record = await failed(store, Wire(), ATTEMPT.model_copy(update={"format": "morse"}))
     assert failure.type == "UnknownFormat"
     assert record.outcome is AttemptOutcome.FAILED
     assert record.error.type is ErrorType.INTERNAL
-    assert record.error.message.endswith("this worker knows no format slack")
+    assert record.error.message.endswith("this worker knows no format morse")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_the_documented_plug_in_is_a_format():
     [code] = re.findall(r"```python\n(from portcall.*?)```", FORMATS, re.DOTALL)
     names = {}
     exec(code, names)  # noqa: S102
-    message = names["Slack"]().render(PUSH)
+    message = names["Plain"]().render(PUSH)
     assert message.body == b'{"text":"artifact.pushed prj/api/web"}'
 
 

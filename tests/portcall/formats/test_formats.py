@@ -46,7 +46,8 @@ def but(**changes):
 
 
 def test_the_built_in_formats_are_there_under_their_names():
-    assert FORMATS.keys() >= {"default", "harbor", "cloudevents", "raw"}
+    names = {"default", "harbor", "cloudevents", "raw", "slack", "teams", "discord", "github"}
+    assert FORMATS.keys() >= names
     assert all(known.name == name for name, known in FORMATS.items())
     assert {name for name, known in FORMATS.items() if known.needs_raw} == {"harbor", "raw"}
 
@@ -357,19 +358,19 @@ def test_no_event_makes_a_format_fail(event, name):
 def test_another_package_adds_a_format(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "portcall_formats_more.py").write_text(
-        "class Slack:\n"
-        "    name = 'slack'\n"
+        "class Mine:\n"
+        "    name = 'mine'\n"
         "    needs_raw = False\n"
         "    def render(self, event): ...\n"
-        "class Broken(Slack):\n"
+        "class Broken(Mine):\n"
         "    name = 'no name'\n"
     )
     metadata = tmp_path / "portcall_formats_more-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: more\nVersion: 1.0\n")
     declared = metadata / "entry_points.txt"
-    declared.write_text("[portcall.formats]\nmine = portcall_formats_more:Slack\n")
-    assert load_formats()["slack"].needs_raw is False
+    declared.write_text("[portcall.formats]\nmine = portcall_formats_more:Mine\n")
+    assert load_formats()["mine"].needs_raw is False
     declared.write_text("[portcall.formats]\nmine = portcall_formats_more:Broken\n")
     with pytest.raises(ConfigurationError, match=r"'mine' in 'portcall.formats' of"):
         load_formats()

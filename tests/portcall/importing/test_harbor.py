@@ -193,15 +193,31 @@ def test_a_webhook_of_two_formats_becomes_two_policies() -> None:
     ]
 
 
-def test_slack_is_taken_over_once_there_is_a_format_for_it() -> None:
-    slack = {"type": "slack", "payload_format": ""}
-    found = translated(hooks({}, slack))
+def test_a_chat_is_taken_over_in_the_format_of_its_name() -> None:
+    chats = [
+        {"type": chat, "payload_format": "", "address": f"https://{chat}.example/hook"}
+        for chat in ("slack", "teams")
+    ]
+    found = translated(hooks({}, *chats), formats=FORMATS | {"slack", "teams"})
+    assert [(policy.name, policy.format) for policy in found.policies] == [
+        ("harbor-shop-12", "harbor"),
+        ("harbor-shop-12-slack", "slack"),
+        ("harbor-shop-12-teams", "teams"),
+    ]
+    urls = {target.name: target.url for target in found.targets}
+    assert [urls[policy.targets[0]] for policy in found.policies[1:]] == [
+        "https://slack.example/hook",
+        "https://teams.example/hook",
+    ]
+    assert found.notes == ()
+
+
+def test_a_target_of_a_type_without_a_format_is_left_out_and_said() -> None:
+    found = translated(hooks({}, {"type": "pager", "payload_format": ""}))
     assert [policy.format for policy in found.policies] == ["harbor"]
     assert found.notes == (
-        "shop: webhook Deploy Prod: a target is left out, there is no format slack",
+        "shop: webhook Deploy Prod: a target is left out, there is no format pager",
     )
-    found = translated(hooks(slack), formats=FORMATS | {"slack"})
-    assert [policy.format for policy in found.policies] == ["slack"]
 
 
 def test_a_webhook_that_is_switched_off_stays_so() -> None:

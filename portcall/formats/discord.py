@@ -1,0 +1,37 @@
+"""The format `discord`: an embed for a Discord webhook, which mentions nobody.
+
+Limits: https://discord.com/developers/docs/resources/message#embed-object-embed-limits (256
+characters a title and a field's name, 1024 its value, 25 fields, 6000 together); what a
+`Summary` holds stays below.
+"""
+
+from datetime import UTC
+
+from portcall.events import RegistryEvent
+from portcall.formats.format import Message, json_message
+from portcall.formats.summary import as_code, summary
+
+_COLOURS = {"bad": 0xD92D20, "warning": 0xF79009, "good": 0x12B76A, "neutral": 0x2E90FA}
+
+
+class Discord:
+    """An embed with a headline, the facts as fields, and where it comes from."""
+
+    name = "discord"
+    needs_raw = False
+
+    def render(self, event: RegistryEvent) -> Message:
+        """Give the message; a text from the event stands as code, in which nothing is marked."""
+        told = summary(event)
+        embed = {
+            "title": told.headline,
+            **({"description": as_code(told.subject)} if told.subject else {}),
+            "color": _COLOURS[told.level],
+            "fields": [
+                {"name": label, "value": as_code(value), "inline": len(value) < 30}
+                for label, value in told.facts
+            ],
+            "footer": {"text": f"Portcall · {told.origin}"},
+            "timestamp": event.occurred_at.astimezone(UTC).isoformat(),
+        }
+        return json_message({"embeds": [embed], "allowed_mentions": {"parse": []}})
