@@ -73,10 +73,21 @@ class Scan(Value):
     fixable: int | None = None
     counts: dict[str, int] = {}
     scanner: str | None = None
+    scanner_vendor: str | None = None
+    scanner_version: str | None = None
+    report_id: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    sbom_repository: str | None = None
+    sbom_digest: str | None = None
 
 
 class Replication(Value):
-    """One replication task. `status` is `running`, `succeeded`, `failed` or `stopped`."""
+    """One replication task. `status` is `running`, `succeeded`, `failed` or `stopped`.
+
+    The types are those of the two registries (`harbor`, `docker-hub`, …); `started_at` is when
+    the execution began that the task is of, `created_by` who wrote the rule.
+    """
 
     status: str | None = None
     native_status: str | None = None
@@ -87,16 +98,26 @@ class Replication(Value):
     destination_registry: str | None = None
     destination_namespace: str | None = None
     task_id: str | None = None
+    execution_id: str | None = None
+    started_at: datetime | None = None
+    description: str | None = None
+    artifact_type: str | None = None
+    source_type: str | None = None
+    destination_type: str | None = None
+    override: bool | None = None
+    created_by: str | None = None
     references: tuple[str, ...] = ()
 
 
 class Retention(Value):
-    """What a tag-retention run kept and deleted in one repository."""
+    """What a tag-retention run kept and deleted in one repository, by which rules."""
 
     total: int | None = None
     retained: int | None = None
     deleted: tuple[str, ...] = ()
     status: str | None = None
+    policy_id: str | None = None
+    rules: tuple[str, ...] = ()
 
 
 class Quota(Value):

@@ -113,16 +113,37 @@ def _repository(event: RegistryEvent) -> dict[str, Any]:
 
 def _overview(scan: Scan) -> dict[str, Any]:
     status = _SCAN_STATUSES.get(scan.status or "", scan.status)
-    scanner = {"name": scan.scanner} if scan.scanner else None
+    scanner = _known(name=scan.scanner, vendor=scan.scanner_vendor, version=scan.scanner_version)
     if scan.kind == "sbom":
-        return {"sbom_overview": _known(scan_status=status, scanner=scanner)}
+        return {
+            "sbom_overview": _known(
+                report_id=scan.report_id,
+                sbom_repository=scan.sbom_repository,
+                sbom_digest=scan.sbom_digest,
+                scan_status=status,
+                scanner=scanner or None,
+                **_times(scan),
+            )
+        }
     if not (scan.kind or scan.severity or scan.scanner):
         return {}  # Harbor's Scan All says no more (goharbor/harbor#22212)
     summary = _known(total=scan.total, fixable=scan.fixable, summary=scan.counts or None)
     report = _known(
-        scan_status=status, severity=scan.severity, summary=summary or None, scanner=scanner
+        report_id=scan.report_id,
+        scan_status=status,
+        severity=scan.severity,
+        summary=summary or None,
+        scanner=scanner or None,
+        **_times(scan),
     )
     return {"scan_overview": {_REPORT: report}}
+
+
+def _times(scan: Scan) -> dict[str, str | None]:
+    return {
+        "start_time": scan.started_at.isoformat() if scan.started_at else None,
+        "end_time": scan.ended_at.isoformat() if scan.ended_at else None,
+    }
 
 
 def _replication(event: RegistryEvent, replication: Replication) -> dict[str, Any]:
@@ -138,17 +159,24 @@ def _replication(event: RegistryEvent, replication: Replication) -> dict[str, An
     return _known(
         harbor_hostname=event.registry,
         job_status=status,
-        artifact_type="image",
+        description=replication.description,
+        artifact_type=replication.artifact_type or "image",
+        override_mode=replication.override or None,
         trigger_type=replication.trigger,
-        policy_creator=event.actor,
+        policy_creator=replication.created_by or event.actor,
+        execution_timestamp=replication.started_at and int(replication.started_at.timestamp()),
         src_resource=_known(
-            registry_name=replication.source_registry, namespace=replication.source_namespace
+            registry_name=replication.source_registry,
+            registry_type=replication.source_type,
+            namespace=replication.source_namespace,
         ),
         dest_resource=_known(
+            registry_type=replication.destination_type,
             registry_name=replication.destination_registry,
             namespace=replication.destination_namespace,
         ),
         **{ended: [artifact]} if ended and event.repository else {},
+        execution_id=_number(replication.execution_id),
         task_id=_number(replication.task_id),
     )
 
@@ -165,6 +193,8 @@ def _retention(event: RegistryEvent, retention: Retention) -> dict[str, Any]:
         retained=retention.retained,
         harbor_hostname=event.registry,
         project_name=project,
+        retention_policy_id=_number(retention.policy_id),
+        retention_rule=[{"template": name} for name in retention.rules] or None,
         result=status,
         deleted_artifact=[
             {

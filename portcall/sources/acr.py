@@ -7,10 +7,12 @@ lists of events, in its own schema or as CloudEvents, with the same object in `d
 from typing import Any
 
 from portcall.events import RegistryEvent
+from portcall.ids import plain_id
 from portcall.sources.distribution import Distribution
 from portcall.sources.envelope import parse_list
 from portcall.sources.fields import Part, as_object, bounded_depth, fitting, read_json
 from portcall.sources.kind import Notification, Parsed
+from portcall.sources.repeats import id_by_time
 
 _ACTIONS = {
     "imagepushed": "push",
@@ -45,6 +47,11 @@ class Acr(Distribution):
                 )
             event = self._event(notification, as_object(body), notification.body)
             return Parsed((fitting(event),) if event else ())
+
+    def identity(self, notification: Notification, item: Part, raw: bytes) -> str:
+        """Give the event's id, which copies of Azure's webhooks leave out."""
+        native = item.name("id")
+        return plain_id(native) if native else id_by_time(notification, raw)
 
     def type_of(self, action: str, target: Part) -> str:
         """Say what an action is in Portcall's words; there are no events of blobs."""

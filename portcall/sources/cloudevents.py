@@ -74,6 +74,8 @@ def _repositories(event: Part, data: Part) -> Iterator[str]:
     for part, name in ((data, "name"), (event, "subject")):
         text = part.text(name, _TOO_LONG) or ""
         image = read_image(text)
+        if part is event and "/" not in text and ":" not in text:
+            image = None  # one word is as likely anything else: the specification has `123`
         if image and _REPOSITORY.fullmatch(image.repository or "") and len(text) < _TOO_LONG:
             yield text
 

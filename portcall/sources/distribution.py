@@ -57,7 +57,7 @@ class Distribution:
         tags, digest = tags_and_digest([target.name("tag")], target.digest("digest"))
         references = _references(target)
         return RegistryEvent(
-            id=plain_id(item.required_name("id")),
+            id=self.identity(notification, item, raw),
             source=notification.source,
             kind=self.kind,
             type=event_type,
@@ -83,6 +83,10 @@ class Distribution:
             ),
             raw=RawOriginal.of(raw, notification.headers.get("content-type", "application/json")),
         )
+
+    def identity(self, notification: Notification, item: Part, raw: bytes) -> str:  # noqa: ARG002
+        """Give the event's id: the registry's own."""
+        return plain_id(item.required_name("id"))
 
     def type_of(self, action: str, target: Part) -> str:
         """Say what an action on this target is in Portcall's words."""

@@ -11,7 +11,6 @@ from portcall.sources.fields import (
     Part,
     bounded_depth,
     fitting,
-    known,
     own_type,
     read_object,
     write_json,
@@ -21,10 +20,10 @@ from portcall.sources.harbor_details import (
     read_quota,
     read_replication,
     read_retention,
-    read_scan,
     read_subject,
 )
 from portcall.sources.harbor_names import NATIVE_TYPES, NEED_A_REPOSITORY, PING
+from portcall.sources.harbor_scans import read_scan
 from portcall.sources.kind import BODY_LIMIT, MappingUse, Notification, Parsed
 
 _NEED_A_PART = {"replication.changed": "replication", "retention.finished": "retention"}
@@ -76,7 +75,6 @@ def _read(
         replication=read_replication(data),
         retention=read_retention(data),
         quota=read_quota(data),
-        attributes=_attributes(data),
         raw=RawOriginal.of(
             notification.body, notification.headers.get("content-type", "application/json")
         ),
@@ -113,16 +111,3 @@ def _identifying(notification: Notification, body: Part, data: Part) -> Sequence
     if request:
         return [request, body.required_name("type"), write_json(data.members)]
     return [body.required_name("source"), body.required_name("id")]
-
-
-def _attributes(data: Part) -> dict[str, object]:
-    resources = data.parts("resources")
-    sbom = resources[0].part("sbom_overview") if resources else Part({})
-    replication = data.part("replication")
-    return known(
-        sbom_digest=sbom.text("sbom_digest"),
-        artifact_type=replication.text("artifact_type"),
-        description=replication.text("description"),
-        execution_id=replication.integer("execution_id"),
-        retention_policy_id=data.part("retention").integer("retention_policy_id"),
-    )

@@ -1,20 +1,18 @@
 """Reads the parts of Harbor's `event_data`: what it is about, and what came of it."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from portcall.events import Quota, Replication, Retention, Scan
-from portcall.sources.fields import Part, host, storable, tags_and_digest
+from portcall.events import Quota, Replication, Retention
+from portcall.sources.fields import Part, host, tags_and_digest
 from portcall.sources.harbor_names import REPLICATION_STATUSES
+from portcall.sources.references import read_reference
+from portcall.sources.times import described_time
 
 _SIZE = r"([0-9]{1,4}(?:[.][0-9]{1,3})?) ?([KMGTPE]?)i?B"
 _EXCEEDED = re.compile(rf"current usage of {_SIZE} .{{0,40}}upper limit of {_SIZE}")
 _WARNED = re.compile(rf"used {_SIZE} of {_SIZE}")
-_CLAIR_SEVERITIES: Mapping[int | None, str] = dict(
-    enumerate(("None", "Unknown", "Low", "Medium", "High"), start=1)
-)
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,17 @@ def read_subject(data: Part) -> Subject:
         return _retained(data.part("retention"))
     repository, resources = data.part("repository"), data.parts("resources")
     project = repository.name("namespace")
-    name = repository.name("repo_full_name") or repository.joined(
-        "name", project, repository.name("name")
+    # Harbor up to 2.2 leaves the colon of a tag that is not there.
+    url = (resources[0].text("resource_url", 2048) or "").rstrip(":") if resources else ""
+    name = (
+        repository.name("repo_full_name")
+        or repository.joined("name", project, repository.name("name"))
+        or _named_by(resources)
     )
     digests = [resource.digest("digest") for resource in resources]
     tags, digest = tags_and_digest(
         [resource.name("tag") for resource in resources], next(filter(None, digests), None)
     )
-    # Harbor up to 2.2 leaves the colon of a tag that is not there.
-    url = (resources[0].text("resource_url", 2048) or "").rstrip(":") if resources else ""
     return Subject(
         project=project or (name.partition("/")[0] if name and "/" in name else None),
         repository=name,
@@ -56,6 +56,13 @@ def read_subject(data: Part) -> Subject:
         registry=host(url),
         url=url or None,
     )
+
+
+def _named_by(resources: list[Part]) -> str | None:
+    """Give the repository that the reference of an image names, `host/project/name:tag`."""
+    if not resources or "://" in (resources[0].text("resource_url") or "://"):
+        return None
+    return read_reference(resources[0], "resource_url").repository
 
 
 def read_visibility(word: str | None) -> Literal["public", "private"] | None:
@@ -68,60 +75,12 @@ def read_visibility(word: str | None) -> Literal["public", "private"] | None:
     return None
 
 
-def read_scan(data: Part, event_type: str) -> Scan | None:
-    """Sum up a scan; Harbor leaves the overview out of those that Scan All started."""
-    if not event_type.startswith("scan."):
-        return None
-    resources = data.parts("resources") or [Part({})]
-    sbom = resources[0].part("sbom_overview")
-    report = sbom if sbom.members else _report(resources[0].part("scan_overview"))
-    summary = report.part("summary")
-    counts = summary.part("summary")
-    found = {name[:50]: counts.integer(name) for name in list(counts.members)[:20]}
-    return Scan(
-        kind=data.part("scan").text("scan_type")
-        or ("sbom" if sbom.members else "vulnerability" if report.members else None),
-        # The overview may still say Running (goharbor/harbor#14585); the type is right.
-        status=event_type.removeprefix("scan."),
-        severity=report.text("severity"),
-        total=summary.integer("total"),
-        fixable=summary.integer("fixable"),
-        counts={storable(name): count for name, count in found.items() if count is not None},
-        scanner=report.part("scanner").text("name"),
-    )
-
-
-def _report(overview: Part) -> Part:
-    """Find the report: its key is a media type that changes with Harbor's releases."""
-    if overview.part("components").members:
-        return _of_clair(overview)
-    reports = (overview.part(name) for name in list(overview.members)[:20])
-    fitting = (part for part in reports if part.members.keys() & {"scan_status", "summary"})
-    return next(fitting, Part({}))
-
-
-def _of_clair(overview: Part) -> Part:
-    """Write the overview of Harbor 1.9, which numbers severities, like a report of today.
-
-    Its total is of packages, the harmless ones too, and so is not given.
-    """
-    counts = {
-        _CLAIR_SEVERITIES.get(part.integer("severity")): part.integer("count")
-        for part in overview.part("components").parts("summary")
-    }
-    found = {name: count for name, count in counts.items() if name not in (None, "None")}
-    severity = _CLAIR_SEVERITIES.get(overview.integer("severity"))
-    summary = {"summary": found}
-    return Part({"severity": severity, "scanner": {"name": "Clair"}, "summary": summary})
-
-
 def read_replication(data: Part) -> Replication | None:
     """Read a change of a replication task's status."""
     part = data.part("replication")
     if not part.members:
         return None
     native_status = part.text("job_status")
-    task = part.integer("task_id")
     source, destination = part.part("src_resource"), part.part("dest_resource")
     namespaces = source.name("namespace"), destination.name("namespace")
     if not _is_pull(part):
@@ -135,9 +94,22 @@ def read_replication(data: Part) -> Replication | None:
         source_namespace=namespaces[0],
         destination_registry=destination.text("registry_name") or destination.text("endpoint"),
         destination_namespace=namespaces[1],
-        task_id=None if task is None else str(task),
+        task_id=_numbered(part, "task_id"),
+        execution_id=_numbered(part, "execution_id"),
+        started_at=described_time(part, "execution_timestamp"),
+        description=part.text("description"),
+        artifact_type=part.text("artifact_type"),
+        source_type=source.text("registry_type"),
+        destination_type=destination.text("registry_type"),
+        override=part.flag("override_mode"),
+        created_by=part.text("policy_creator"),
         references=tuple(_artifact(part)[1]),
     )
+
+
+def _numbered(part: Part, name: str) -> str | None:
+    number = part.integer(name)
+    return None if number is None else str(number)
 
 
 def _is_pull(replication: Part) -> bool:
@@ -196,6 +168,10 @@ def read_retention(data: Part) -> Retention | None:
         retained=part.integer("retained"),
         deleted=tuple(f"{project}/{name}" if project else name for name in names if name),
         status=part.text("result"),
+        policy_id=_numbered(part, "retention_policy_id"),
+        rules=tuple(
+            name for rule in part.parts("retention_rule") if (name := rule.text("template"))
+        ),
     )
 
 

@@ -1,10 +1,12 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from portcall.errors import NotificationError
-from tests.portcall.sources.notifications import body, facts, only, parse
+from portcall.sources.acr import Acr
+from portcall.sources.kind import Notification
+from tests.portcall.sources.notifications import RECEIVED, body, facts, only, parse
 
 DIGEST = "sha256:" + "1" * 64
 PUSHED = "Microsoft.ContainerRegistry.ImagePushed"
@@ -177,7 +179,7 @@ def test_the_time_is_the_registrys_else_event_grids(names, moment):
     ("content", "field"),
     [
         ({}, "action"),
-        (webhook(id=None), "id"),
+        (webhook(id=7), "id"),
         (webhook(target={"tag": "v1"}), "target.repository"),
         (webhook(target=None), "target"),
         (webhook(timestamp="yesterday"), "timestamp"),
@@ -190,3 +192,13 @@ def test_a_refusal_names_the_field(content, field):
     with pytest.raises(NotificationError) as refused:
         parse("acr", content)
     assert refused.value.field == field
+
+
+def test_a_webhook_without_an_id_is_known_by_what_it_says_and_when():
+    content = json.dumps(webhook(id=None)).encode()
+    came = (RECEIVED, RECEIVED, RECEIVED + timedelta(hours=1))
+    first, again, later = (
+        Acr().parse(Notification(source="acr", body=content, received_at=at)).events[0].id
+        for at in came
+    )
+    assert first == again != later

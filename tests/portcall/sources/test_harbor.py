@@ -203,7 +203,7 @@ def test_an_sbom_without_a_scan_type_is_known_by_its_overview():
     event = only("harbor", {"type": "SCANNING_COMPLETED", "event_data": data})
     assert event.scan is not None
     assert event.scan.kind == "sbom"
-    assert event.attributes == {"sbom_digest": digest("d")}
+    assert event.scan.sbom_digest == digest("d")
 
 
 @pytest.mark.parametrize(
@@ -389,3 +389,76 @@ def test_facts_too_large_for_a_payload_are_refused():
     with pytest.raises(NotificationError) as refused:
         parse("harbor", {"type": "TAG_RETENTION", "event_data": data})
     assert refused.value.reason == "too_big"
+
+
+@pytest.mark.parametrize(
+    ("reference", "repository"),
+    [
+        ("hub.example.test:8443/shop/api/web:1.4.2", "shop/api/web"),
+        ("hub.example.test/shop/web@" + digest("a"), "shop/web"),
+    ],
+)
+def test_a_repository_that_only_the_reference_names_is_found(reference, repository):
+    data = {"resources": [{"digest": digest("a"), "resource_url": reference}]}
+    event = only("harbor", {"type": "PUSH_ARTIFACT", "occur_at": 1750000000, "event_data": data})
+    assert (event.repository, event.project) == (repository, "shop")
+
+
+def test_the_details_of_a_scan_are_fields():
+    report = {
+        "report_id": "r-1",
+        "scan_status": "Success",
+        "severity": "High",
+        "start_time": "2025-06-15T15:08:10.52Z",
+        "end_time": "0001-01-01T00:00:00Z",
+        "scanner": {"name": "Trivy", "vendor": "Aqua Security", "version": "v0.60.0"},
+    }
+    resource = {"digest": digest("a"), "scan_overview": {"any; version=9": report}}
+    data = {"resources": [resource], "repository": {"repo_full_name": "a/b"}}
+    scan = only("harbor", {"type": "SCANNING_COMPLETED", "event_data": data}).scan
+    assert scan is not None
+    assert (scan.report_id, scan.scanner_vendor, scan.scanner_version) == (
+        "r-1",
+        "Aqua Security",
+        "v0.60.0",
+    )
+    assert (scan.started_at, scan.ended_at) == (
+        datetime(2025, 6, 15, 15, 8, 10, 520_000, tzinfo=UTC),
+        None,
+    )
+
+
+def test_the_details_of_a_replication_are_fields():
+    part = {
+        "job_status": "Running",
+        "task_id": 77,
+        "execution_id": 41,
+        "execution_timestamp": "soon",
+        "description": "nightly",
+        "artifact_type": "image",
+        "override_mode": True,
+        "policy_creator": "admin",
+        "src_resource": {
+            "registry_type": "docker-hub",
+            "registry_name": "hub",
+            "namespace": "shop",
+        },
+        "dest_resource": {"registry_type": "harbor", "namespace": "mirror"},
+    }
+    told = only("harbor", {"type": "REPLICATION", "event_data": {"replication": part}}).replication
+    assert told is not None
+    assert (told.task_id, told.execution_id, told.started_at) == ("77", "41", None)
+    assert (told.description, told.artifact_type, told.override) == ("nightly", "image", True)
+    assert (told.source_type, told.destination_type, told.created_by) == (
+        "docker-hub",
+        "harbor",
+        "admin",
+    )
+
+
+def test_the_rules_of_a_retention_are_fields():
+    rules = [{"template": "latestPushedK", "params": {"latestPushedK": 8}}, {"template": 1}]
+    part = {"project_name": "shop", "retention_policy_id": 5, "retention_rule": rules}
+    told = only("harbor", {"type": "TAG_RETENTION", "event_data": {"retention": part}}).retention
+    assert told is not None
+    assert (told.policy_id, told.rules) == ("5", ("latestPushedK",))
