@@ -1,4 +1,4 @@
-"""The format `slack`: a Block Kit message for an incoming webhook or a bot's `chat.postMessage`.
+"""The format `slack`: a Block Kit message for an incoming webhook.
 
 Limits: https://docs.slack.dev/reference/block-kit (3000 characters a text, 2000 and ten of
 them for fields, 50 blocks); what a `Summary` holds stays far below.
