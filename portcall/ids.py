@@ -23,6 +23,12 @@ from portcall.events import RegistryEvent
 
 TASK_QUEUE = "portcall"
 
+
+def verification_queue(task_queue: str) -> str:
+    """Give the queue for asking registries: one that hangs takes no place from a delivery."""
+    return f"{task_queue}-verification"
+
+
 EVENT_ID = SearchAttributeKey.for_keyword("EventId")
 EVENT_TYPE = SearchAttributeKey.for_keyword("EventType")
 SOURCE = SearchAttributeKey.for_keyword("Source")

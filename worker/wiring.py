@@ -16,7 +16,7 @@ from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.registry_api import RegistryApi
 from portcall.formats.known import load_formats
-from portcall.ids import TASK_QUEUE
+from portcall.ids import TASK_QUEUE, verification_queue
 from portcall.ports import PolicyStore, Transport
 from portcall.settings import Settings
 from workflows.delivery import DeliveryWorkflow
@@ -31,14 +31,13 @@ GRACE = timedelta(seconds=20)
 def build_worker(
     client: Client, store: PolicyStore, transport: Transport, *, task_queue: str = TASK_QUEUE
 ) -> Worker:
-    """Make a worker for all workflows and activities of Portcall."""
+    """Make a worker for all workflows, and all activities but verification."""
     formats = load_formats()
     return Worker(
         client,
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
-            VerifyEvent(store, RegistryApi(transport)).verify_event,
             MatchPolicies(store, formats).match_policies,
             AttemptDelivery(store, transport, formats).attempt_delivery,
             request_cancellation,
@@ -56,6 +55,18 @@ def build_worker(
     )
 
 
+def build_verification_worker(client: Client, store: PolicyStore, transport: Transport) -> Worker:
+    """Make the worker that asks registries, with places of its own."""
+    return Worker(
+        client,
+        task_queue=verification_queue(TASK_QUEUE),
+        activities=[VerifyEvent(store, RegistryApi(transport)).verify_event],
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(2),
+        max_concurrent_activities=50,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
 @asynccontextmanager
 async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Worker]:
     """Run the worker on the database and network that the settings name."""
@@ -64,6 +75,7 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
     async with (
         open_database(url, secret_key) as database,
         HttpTransport(settings.allowed_networks) as transport,
+        build_verification_worker(client, database.store, transport),
         build_worker(client, database.store, transport) as worker,
     ):
         yield worker

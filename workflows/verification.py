@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.verify_event import VerifyEvent, VerifyInput
     from portcall.events import RegistryEvent
+    from portcall.ids import verification_queue
 
 
 async def verified_event(event: RegistryEvent) -> RegistryEvent:
@@ -23,6 +24,7 @@ async def verified_event(event: RegistryEvent) -> RegistryEvent:
     seen = await workflow.execute_activity_method(
         VerifyEvent.verify_event,
         VerifyInput(event=event.without_raw()),
+        task_queue=verification_queue(workflow.info().task_queue),
         start_to_close_timeout=timedelta(minutes=5),
         heartbeat_timeout=timedelta(seconds=15),
         retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),

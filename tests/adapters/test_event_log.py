@@ -143,7 +143,7 @@ async def test_an_event_that_the_registry_was_asked_about_is_read_as_the_registr
     pending = Verification(state="pending")
     event = an_event(source=f"s{uuid.uuid4().hex[:10]}", verification=pending, digest=None)
     registry = ScriptedRegistry(digest="sha256:" + "2" * 64)
-    async with scripted_worker(temporal_client, more=[registry.verify_event]) as queue:
+    async with scripted_worker(temporal_client, verify=registry.verify_event) as queue:
         await recorded(temporal_client, queue, event)
     reading = Reading(temporal_client, event.source)
     await seen(reading, 1)

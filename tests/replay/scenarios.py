@@ -79,8 +79,10 @@ def _event(*matches: Match, verification: Verification | None = None) -> Scenari
 
     async def run(client: Client) -> WorkflowHistory:
         event = an_event(verification=verification)
-        more = [ScriptedRegistry(failures=1).verify_event]
-        async with scripted_worker(client, matches=ScriptedMatches(*matches), more=more) as queue:
+        verify = ScriptedRegistry(failures=1).verify_event
+        async with scripted_worker(
+            client, matches=ScriptedMatches(*matches), verify=verify
+        ) as queue:
             handle = await client.start_workflow(
                 RegistryEventWorkflow.run,
                 RegistryEventInput(event=event),

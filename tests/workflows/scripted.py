@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +26,7 @@ from portcall.attempts import (
     ResponseRecord,
 )
 from portcall.events import RegistryEvent, Verification
+from portcall.ids import verification_queue
 from portcall.matching import Match, MatchResult
 from portcall.policies import RetryPolicy
 from worker.wiring import WORKFLOWS
@@ -163,7 +164,7 @@ async def scripted_worker(
     attempts: ScriptedAttempts | None = None,
     matches: ScriptedMatches | None = None,
     *,
-    more: Sequence[Callable[..., object]] = (),
+    verify: Callable[..., object] | None = None,
 ) -> AsyncIterator[str]:
     """Run the real workflows on scripted activities; give the task queue of their own."""
     queue = f"test-{uuid.uuid4().hex}"
@@ -176,8 +177,12 @@ async def scripted_worker(
             (matches or ScriptedMatches()).match_policies,
             request_cancellation,
             release_held,
-            *more,
         ],
         workflow_runner=sandbox(),
     ):
-        yield queue
+        if not verify:
+            yield queue
+            return
+        asking = Worker(client, task_queue=verification_queue(queue), activities=[verify])
+        async with asking:
+            yield queue

@@ -114,7 +114,7 @@ async def test_what_the_registry_says_is_matched_and_delivered(temporal_client: 
     registry = ScriptedRegistry(digest="sha256:" + "2" * 64, failures=1)
     event = an_event(verification=PENDING, raw=RawOriginal.of(b"{}"), digest=None)
     async with scripted_worker(
-        temporal_client, attempts, matches, more=[registry.verify_event]
+        temporal_client, attempts, matches, verify=registry.verify_event
     ) as queue:
         result = await run(temporal_client, queue, event)
         await temporal_client.get_workflow_handle(result.deliveries[0]).result()
