@@ -4,7 +4,7 @@ These are warnings: a policy may be written before its source, and registries in
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -16,11 +16,37 @@ from portcall.policies import Policy
 
 _GLOB_WILD = re.compile(r"\[[^\]]*\]|[*?{},]")
 _STRANGE = {
-    "tag": re.compile(r"[^A-Za-z0-9._-]"),  # OCI distribution spec, <reference> as a tag
-    "repository": re.compile(r"[:@\s]|^[\w-]+(\.[\w-]+)+/"),  # a tag, a digest, a host
+    "tag": re.compile(r"[^A-Za-z0-9._+-]|\+$"),  # an OCI <reference>, or a chart's 1.1.0+build.5
+    "repository": re.compile(r"[A-Z:@\s]|^[\w-]+(\.[\w-]+)+/|^/"),  # no name, a tag, a host
     "digest": re.compile(r"[^A-Za-z0-9+._:=-]"),
 }
 """What hardly stands in a value of the field."""
+
+_WHOLE = {
+    "digest": (re.compile(r".+:.+"), "sha256:…"),
+    "platform": (re.compile(r".+/.+"), "linux/arm64"),
+    "repository": (re.compile(r"[^/](.*[^/])?"), "prod/app"),
+}
+"""What a whole value of the field looks like, and one for example."""
+
+_ANY = re.compile(r".*", re.DOTALL)
+_WORDS = {
+    "replication.status": ("running", "succeeded", "failed", "stopped"),
+    "visibility": ("public", "private"),
+}
+"""All values that the field can have."""
+
+_TOLD_BY = {
+    "scan": ("scan.*", "vulnerability.found"),
+    "replication": ("replication.changed", "cache.*"),
+    "quota": ("quota.*",),
+    "retention": ("retention.finished",),
+}
+"""The events that have what a condition looks at."""
+
+_UNTAGGED = ("blob.*", "referrer.*", "repository.*", "scan.config_changed", "source.pinged")
+_NAMES = ("tag", "repository", "project")
+_GLOB_AS_REGEX = re.compile(r"[\w/-]*\*[\w/*-]*")
 
 
 @dataclass(frozen=True)
@@ -37,15 +63,20 @@ def doubts(policy: Policy, known: Known) -> list[str]:
     return [
         f"{place}.{text}"
         for place, block in blocks.items()
-        for text in (*_of_types(block, known), *_of_sources(block, known), *_of_texts(block))
+        for text in (
+            *_of_types(block, known),
+            *_of_sources(block, known),
+            *_of_events(block),
+            *_of_texts(block, known),
+        )
     ]
 
 
 def _of_types(block: Conditions, known: Known) -> Iterator[str]:
     for index, wanted in enumerate(block.event_types or ()):
-        if wanted.partition(".")[0] in known.kinds:
+        if wanted.partition(".")[0] in known.kinds or _is_wide(wanted):
             continue
-        if not any(fnmatchcase(name, wanted) for name in EVENT_TYPES) and not _is_wide(wanted):
+        if not _fitting([wanted]):
             yield f"event_types.{index}: no event is called {wanted}{_hint(wanted, EVENT_TYPES)}"
 
 
@@ -54,27 +85,93 @@ def _is_wide(pattern: str) -> bool:
     return pattern.startswith("*")
 
 
+def _fitting(patterns: Sequence[str], names: Sequence[str] = EVENT_TYPES) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
 def _of_sources(block: Conditions, known: Known) -> Iterator[str]:
     for index, name in enumerate(block.sources or ()):
         if name not in known.sources:
-            yield f"sources.{index}: there is no source {name}{_hint(name, known.sources)}"
+            kind = f"; if the kind is meant, write kind: {name}" if name in known.kinds else ""
+            yield f"sources.{index}: there is no source {name}{kind or _hint(name, known.sources)}"
 
 
-def _of_texts(block: Conditions) -> Iterator[str]:
-    for field, strange in _STRANGE.items():
-        condition: TextCondition | None = getattr(block, field)
-        for text in _literals(condition) if condition else ():
-            if found := strange.search(text):
-                yield f"{field}: {text[:100]} holds {found[0]!r}, which hardly stands in a {field}"
+def _of_events(block: Conditions) -> Iterator[str]:
+    """Name the first condition for which no event that may be wanted has anything to look at."""
+    patterns = block.event_types or ["*"]
+    if not all(_is_wide(pattern) or _fitting([pattern]) for pattern in patterns):
+        return  # what a registry calls its own may have anything
+    wanted = _fitting(patterns)
+    for path in _asking_for_something(block):
+        part = path.partition(".")[0]
+        if part in _TOLD_BY:
+            wanted = _fitting(_TOLD_BY[part], wanted)
+        elif part in ("tag", "tagged"):
+            wanted = [name for name in wanted if name not in _fitting(_UNTAGGED)]
+        if not wanted:
+            others = f"; {', '.join(_TOLD_BY[part])} do" if part in _TOLD_BY else ""
+            yield f"{path}: no event that is wanted here has a {part.removesuffix('ged')}{others}"
+            return
 
 
-def _literals(condition: TextCondition) -> Iterator[str]:
-    """Give what the condition says letter by letter."""
-    yield from condition.in_ or ()
-    if condition.glob is not None:
-        yield _GLOB_WILD.sub("", condition.glob)
-    for inner in (*(condition.any_ or ()), *([condition.not_] if condition.not_ else ())):
-        yield from _literals(inner)
+def _asking_for_something(block: Conditions) -> Iterator[str]:
+    """Give the conditions that an event without anything in their place does not satisfy."""
+    for asked in block.asked:
+        if asked.path == "tagged":
+            if getattr(block, "tagged", None) is True:
+                yield asked.path
+        elif not asked.condition.holds(()):
+            yield asked.path
+
+
+def _of_texts(block: Conditions, known: Known) -> Iterator[str]:
+    for asked in block.asked:
+        if isinstance(asked.condition, TextCondition):
+            for leaf in _leaves(asked.condition):
+                yield from (f"{asked.path}: {said}" for said in _of_leaf(asked.path, leaf, known))
+
+
+def _leaves(condition: TextCondition) -> Iterator[TextCondition]:
+    inner = [*(condition.any_ or ()), *([condition.not_] if condition.not_ else ())]
+    for part in inner:
+        yield from _leaves(part)
+    if not inner:
+        yield condition
+
+
+def _of_leaf(path: str, leaf: TextCondition, known: Known) -> Iterator[str]:
+    for text in leaf.in_ or ():
+        yield from _of_value(path, text, known)
+    if leaf.glob is not None:
+        yield from _of_letters(path, _GLOB_WILD.sub("", leaf.glob))
+    if leaf.regex is not None and path in _NAMES:
+        yield from _of_regex(path, leaf.regex)
+
+
+def _of_value(path: str, text: str, known: Known) -> Iterator[str]:
+    words = known.kinds if path == "kind" else _WORDS.get(path)
+    if words is not None and text not in words:
+        yield f"never {text[:100]}, but one of: {', '.join(sorted(words))}"
+    shape, example = _WHOLE.get(path, (_ANY, ""))
+    if shape.fullmatch(text):
+        yield from _of_letters(path, text)
+    else:
+        yield f"{text[:100]} is not a whole {path}, such as {example}"
+
+
+def _of_letters(path: str, text: str) -> Iterator[str]:
+    if path in _STRANGE and (found := _STRANGE[path].search(text)):
+        yield f"{text[:100]} holds {found[0]!r}, which hardly stands in a {path}"
+
+
+def _of_regex(path: str, regex: str) -> Iterator[str]:
+    shown = regex[:100]
+    if regex.startswith("/"):
+        yield f"{shown} begins with a slash, as no {path} does: leave out slashes around a regex"
+    elif r"\\" in regex:
+        yield rf"{shown} looks for a backslash: only in double quotes is one written \\"
+    elif _GLOB_AS_REGEX.fullmatch(regex):
+        yield f"{shown} looks like a glob: in a regex, * repeats what stands before it"
 
 
 def _hint(word: str, known: Collection[str]) -> str:
