@@ -23,7 +23,8 @@ from portcall.matching import MatchResult, match_event
 from portcall.policies import Policy
 
 
-async def _check(services: Services, policy: Policy) -> FieldErrors:
+async def check(services: Services, policy: Policy) -> FieldErrors:
+    """Say which format and which targets of a policy there are not."""
     errors = []
     if policy.format not in services.formats:
         message = f"one of: {', '.join(sorted(services.formats))}"
@@ -52,7 +53,7 @@ router = spec_router(
         plural="policies",
         model=Policy,
         collection=lambda services: services.store.policies,
-        check=_check,
+        check=check,
         doubts=_doubts,
         example={
             "name": "deploy-prod",
@@ -124,7 +125,8 @@ class MatchQuestion(BaseModel):
         return self
 
 
-async def _asked_about(services: Services, question: MatchQuestion) -> RegistryEvent:
+async def asked_about(services: Services, question: MatchQuestion) -> RegistryEvent:
+    """Give the event that is described, or that of the log."""
     if question.event_id is not None:
         return (await services.events.event(question.event_id)).event
     return question.event or DescribedEvent(type="")
@@ -137,7 +139,7 @@ async def match(services: TheServices, question: MatchQuestion) -> MatchResult:
     Nothing is started. Policies and targets that are switched off are among the misses; those
     for other event types, sources or projects are counted.
     """
-    event = await _asked_about(services, question)
+    event = await asked_about(services, question)
     snapshot = await services.store.snapshot()
     needing_raw = {name for name, known in services.formats.items() if known.needs_raw}
     return match_event(snapshot, event, needing_raw, MISSES_SHOWN)

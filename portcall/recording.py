@@ -36,7 +36,7 @@ def sent_record(
         number=number,
         started_at=started_at,
         outcome=_outcome(exchange),
-        request=_request_record(request, redaction),
+        request=request_record(request, redaction),
         response=_response_record(exchange.response, redaction) if exchange.response else None,
         error=error and error.model_copy(update={"message": redaction.text(error.message)}),
         timings_ms=exchange.timings,
@@ -80,7 +80,8 @@ def _outcome(exchange: Exchange) -> AttemptOutcome:
     return AttemptOutcome.FAILED
 
 
-def _request_record(request: OutgoingRequest, redaction: Redaction) -> RequestRecord:
+def request_record(request: OutgoingRequest, redaction: Redaction) -> RequestRecord:
+    """Give what a record shows of a request."""
     body, encoding = text_or_base64(redaction.body(request.body)[:BODY_LIMIT])
     return RequestRecord(
         method=request.method,

@@ -37,7 +37,7 @@ def backtest(
 
     Exit code 1 if there is none.
     """
-    question = {"days": days, "policy": _declared(name, file) if file else None}
+    question = {"days": days, "policy": declared(name, file) if file else None}
     with connect(url, token) as api:
         found = _ask(api, name, question)
     if as_json:
@@ -62,7 +62,7 @@ def _ask(api: ApiClient, name: str, question: Mapping[str, Any]) -> Backtest:
     return found
 
 
-def _declared(name: str, file: str) -> Mapping[str, Any]:
+def declared(name: str, file: str) -> Mapping[str, Any]:
     """Find the policy in a file as `apply` reads it."""
     manifest = read_manifest(read_texts([file]), os.environ)
     if manifest.faults:

@@ -65,7 +65,7 @@ def match(
     }
     described = {name: value for name, value in given.items() if value is not None}
     with connect(url, token) as api:
-        answer = api.json("POST", "policies/match", json=_question(event_id, file, described))
+        answer = api.json("POST", "policies/match", json=question(event_id, file, described))
     result = understood(MatchResult, answer)
     if as_json:
         print_json(answer)
@@ -75,9 +75,10 @@ def match(
         raise typer.Exit(1)
 
 
-def _question(
+def question(
     event_id: str | None, file: str | None, described: Mapping[str, Any]
 ) -> Mapping[str, Any]:
+    """Say of which event is asked: one of the log, one of a file, or one in a few words."""
     if event_id is None:
         read = _event_in(file) if file is not None else {"type": "artifact.pushed"}
         return {"event": {**read, **described}}

@@ -188,14 +188,19 @@ def _print_attempt(record: AttemptRecord) -> None:
     line = Text(title, style="bold").append_text(coloured(record.outcome))
     screen().print(line, Text(printable(record.summary())), soft_wrap=True)
     if record.request:
-        _say(f"> {record.request.method} {record.request.url}", "cyan")
-        _print_message(">", record.request)
+        print_request(record.request)
     if record.response:
         _say(f"< HTTP {record.response.status}", "cyan")
         _print_message("<", record.response)
     _say(f"  {_timings(record)}", "dim")
     if record.next_attempt_in is not None:
         _say(f"  next attempt after {_about(record.next_attempt_in)}", "dim")
+
+
+def print_request(request: RequestRecord) -> None:
+    """Print a request: where it goes, its headers and its body."""
+    _say(f"> {request.method} {request.url}", "cyan")
+    _print_message(">", request)
 
 
 def _print_message(sign: str, message: RequestRecord | ResponseRecord) -> None:

@@ -12,6 +12,7 @@ from portcall.cli.backtest import backtest
 from portcall.cli.client import ApiClient, connect, path
 from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
+from portcall.cli.preview import preview
 from portcall.cli.tables import print_json, print_more, print_table, screen
 from portcall.cli.writing import escaped
 from portcall.conditions.text import TextCondition
@@ -162,3 +163,4 @@ policies = commands(
     },
 )
 policies.command("backtest")(backtest)
+policies.command("preview")(preview)
