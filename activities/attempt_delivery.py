@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities import attempt_failure as ended
 from activities.heartbeats import heartbeats
+from activities.rendering import render
 from activities.suspension import NothingSentError, usable
 from portcall.attempts import AttemptOutcome, AttemptRecord
 from portcall.errors import StoreUnavailableError
@@ -70,23 +70,18 @@ class AttemptDelivery:
         return record
 
     async def _attempt(self, attempt: AttemptInput, started_at: datetime) -> AttemptRecord:
-        number = attempt.number
+        number, event = attempt.number, attempt.event
         try:
             if attempt.held and number == 1:
                 await usable(self._store.policies, "policy", attempt.policy)
             target = await usable(self._store.targets, "target", attempt.target)
+            message = await render(
+                event, attempt.format, self._formats, self._store.policies, attempt.policy
+            )
         except NothingSentError as error:
             return ended.blocked(number, started_at, str(error))
-        event = attempt.event
-        message = self._format(attempt.format).render(event)
         # One id for all attempts, whatever the run, so that a receiver can tell.
         key = DeliveryKey(event.source, event.id, attempt.policy, attempt.target)
         request = outgoing_request(target, message, webhook_id(key), started_at)
         exchange = await self._transport.send(request)
         return sent_record(number, started_at, request, exchange, redaction_for(target))
-
-    def _format(self, name: str) -> Format:
-        """Find the format; another worker may know one that this one was not given."""
-        if name not in self._formats:
-            raise ApplicationError(f"this worker knows no format {name}", type="UnknownFormat")
-        return self._formats[name]

@@ -19,16 +19,23 @@ from api.services import Services, TheServices
 from api.specs import FieldErrors, Noun, spec_router
 from portcall.conditions.doubts import Known, doubts
 from portcall.events import RegistryEvent
+from portcall.formats.template import Template
+from portcall.formats.template_language import TemplateError
 from portcall.matching import MatchResult, match_event
 from portcall.policies import Policy
 
 
 async def check(services: Services, policy: Policy) -> FieldErrors:
-    """Say which format and which targets of a policy there are not."""
+    """Say which format and targets of a policy there are not, and what its template lacks."""
     errors = []
     if policy.format not in services.formats:
         message = f"one of: {', '.join(sorted(services.formats))}"
         errors.append({"field": "format", "message": message})
+    if policy.template:
+        try:
+            Template(policy.template.body, policy.template.content_type).check()
+        except TemplateError as error:
+            errors.append({"field": "template.body", "message": str(error)})
     known = {stored.spec.name for stored in await services.store.targets.list()}
     errors += [
         {"field": f"targets.{index}", "message": "there is no target of this name"}

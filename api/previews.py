@@ -11,6 +11,8 @@ from api.problems import invalid, problems
 from api.services import Services, TheServices
 from portcall.attempts import RequestRecord
 from portcall.events import RegistryEvent, Value
+from portcall.formats.template import of_policy
+from portcall.formats.template_language import TemplateError
 from portcall.ids import DeliveryKey, webhook_id
 from portcall.matching import Miss, explain
 from portcall.outgoing import outgoing_request
@@ -77,8 +79,11 @@ async def _policy(services: Services, name: Name, tried: TriedPolicy | None) -> 
 def _request(
     services: Services, policy: Policy, target: Target, event: RegistryEvent
 ) -> RequestRecord:
-    format_ = services.formats[policy.format]
-    message = format_.render(event if format_.needs_raw else event.without_raw())
+    known = of_policy(services.formats[policy.format], policy)
+    try:
+        message = known.render(event if known.needs_raw else event.without_raw())
+    except TemplateError as error:
+        raise invalid([{"field": "template.body", "message": str(error)}]) from None
     key = DeliveryKey(event.source, event.id, policy.name, target.name)
     request = outgoing_request(target, message, webhook_id(key), datetime.now(UTC))
     return request_record(request, redaction_for(target))

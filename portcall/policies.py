@@ -29,6 +29,7 @@ from portcall.spec import (
     Name,
     Secret,
     Spec,
+    fault,
 )
 
 
@@ -157,6 +158,13 @@ class RetryPolicy(Spec):
         return self
 
 
+class MessageTemplate(Spec):
+    """The text of the format `template`, and the content type by which values are escaped."""
+
+    body: Annotated[str, Field(min_length=1, max_length=16_000)]
+    content_type: Annotated[HeaderValue, Field(min_length=1, max_length=255)] = "application/json"
+
+
 class Policy(Spec):
     """Which events go to which targets, in which format, with which retry."""
 
@@ -168,6 +176,7 @@ class Policy(Spec):
     exclude: Exclusions = []
     targets: Annotated[list[Name], Field(min_length=1, max_length=50)]
     format: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] = "default"
+    template: MessageTemplate | None = None
     retry: RetryPolicy = RetryPolicy()
     managed_by: Name | None = None
 
@@ -175,6 +184,12 @@ class Policy(Spec):
     def _no_target_twice(self) -> Self:
         if len(set(self.targets)) != len(self.targets):
             raise ValueError("a target is named twice")
+        return self
+
+    @model_validator(mode="after")
+    def _template_is_used(self) -> Self:
+        if self.template and self.format != "template":
+            raise fault(["template"], "belongs to the format template")
         return self
 
     @model_validator(mode="after")

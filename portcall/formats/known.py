@@ -11,6 +11,7 @@ from portcall.formats.harbor import Harbor
 from portcall.formats.raw import Raw
 from portcall.formats.slack import Slack
 from portcall.formats.teams import Teams
+from portcall.formats.template import Template
 from portcall.plugins import load_plugins
 
 GROUP = "portcall.formats"
@@ -24,6 +25,7 @@ BUILT_IN: tuple[Format, ...] = (
     Raw(),
     Slack(),
     Teams(),
+    Template(),
 )
 
 

@@ -300,6 +300,34 @@ async def test_a_format_that_the_worker_lacks_is_our_own_fault_and_repeated(stor
     assert record.error.message.endswith("this worker knows no format morse")
 
 
+OWN = ATTEMPT.model_copy(update={"format": "template"})
+
+
+def own(body):
+    return Policy(name="p", targets=["ci"], format="template", template={"body": body})
+
+
+async def test_a_template_is_read_anew_for_each_attempt(store):
+    wire = Wire()
+    for body in ('{"a": 1}', '{"b": "{{ event.repository }}"}'):
+        await store.policies.put(own(body))
+        await make(store, wire, OWN)
+    assert [request.body for request in wire.requests] == [b'{"a": 1}', b'{"b": "prod/app"}']
+
+
+async def test_a_template_that_fails_for_an_event_blocks_and_says_where(store):
+    await store.policies.put(own("x\n{% if event.size < 5 %}{% endif %}"))
+    wire = Wire()
+    _, record = await failed(store, wire, OWN)
+    assert record.summary().startswith("blocked: the template of the policy p: line 2: '<' not")
+    assert wire.requests == []
+
+
+async def test_a_template_whose_policy_is_gone_blocks(store):
+    _, record = await failed(store, Wire(), OWN)
+    assert record.summary() == "blocked: the policy p, which has the template, is gone"
+
+
 @pytest.mark.parametrize(
     "cause",
     [

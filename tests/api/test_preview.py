@@ -139,3 +139,45 @@ async def test_a_policy_that_could_not_be_stored_is_refused(api, policy, field):
 )
 async def test_what_there_is_not_is_said(api, name, body, status):
     await ask(api, body, name, status)
+
+
+def templated(body, **more):
+    return {"targets": ["chat"], "format": "template", "template": {"body": body, **more}}
+
+
+async def test_a_template_is_shown_filled_in(api):
+    policy = templated("a={{ event.tags[0] }}", content_type="application/x-www-form-urlencoded")
+    [shown] = (await ask(api, {"event": PUSH, "policy": policy}))["requests"]
+    assert shown["request"]["body"] == "a=v1"
+    assert headers(shown)["content-type"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("x\n{{ event.repositry }}", "policy.template.body"),
+        ("{% if event.size > 5 %}{% endif %}1", "template.body"),  # the event has no size
+    ],
+)
+async def test_a_template_that_cannot_be_filled_in_says_why(api, body, field):
+    problem = await ask(api, {"event": PUSH, "policy": templated(body)}, status=422)
+    [fault] = problem["errors"]
+    assert fault["field"] == field
+    assert fault["message"].startswith("line ")
+
+
+async def test_a_policy_with_a_faulty_template_is_not_stored_and_the_line_is_named(api, backend):
+    policy = {"name": "own", **templated("{\n{{ event.repositry }}}")}
+    answer = await api.put("/api/v1/policies/own", json=policy)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {
+            "field": "template.body",
+            "message": "line 2: event has no repositry, did you mean repository?",
+        }
+    ]
+    assert "own" not in backend.store.policies.rows
+    policy = {"name": "own", **templated('{"a": "{{ event.repository }}"}')}
+    answer = await api.put("/api/v1/policies/own", json=policy)
+    assert answer.status_code in (200, 201)
+    assert answer.json()["template"]["content_type"] == "application/json"

@@ -1,0 +1,38 @@
+"""Writes an event down in a policy's format; what stands against it blocks the attempt.
+
+The template is read afresh, so that one that was repaired holds for the next attempt.
+"""
+
+from collections.abc import Mapping
+
+from temporalio.exceptions import ApplicationError
+
+from activities.suspension import NothingSentError
+from portcall.errors import NotFoundError
+from portcall.events import RegistryEvent
+from portcall.formats.format import Format, Message
+from portcall.formats.template import Template, of_policy
+from portcall.formats.template_language import TemplateError
+from portcall.policies import Policy
+from portcall.ports import Collection
+
+
+async def render(
+    event: RegistryEvent,
+    name: str,
+    formats: Mapping[str, Format],
+    policies: Collection[Policy],
+    policy: str,
+) -> Message:
+    """Give the message; raise NothingSentError where the policy's template makes none."""
+    if name not in formats:  # another worker may know one that this one was not given
+        raise ApplicationError(f"this worker knows no format {name}", type="UnknownFormat")
+    known = formats[name]
+    try:
+        if name == Template.name:
+            known = of_policy(known, (await policies.get(policy)).spec)
+        return known.render(event)
+    except NotFoundError:
+        raise NothingSentError(f"the policy {policy}, which has the template, is gone") from None
+    except TemplateError as error:
+        raise NothingSentError(f"the template of the policy {policy}: {error}") from None

@@ -1,0 +1,115 @@
+"""The format `template`: a message of the user's own, in Jinja's language.
+
+What it may cost is bounded by the language, by the steps of its loops and by the size of what
+it makes; nothing is left to a clock.
+"""
+
+import html
+import json
+import traceback
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote_plus
+
+import jinja2
+from jinja2 import Undefined
+
+from portcall.events import RegistryEvent
+from portcall.formats.format import Format, Message
+from portcall.formats.sample import SAMPLE
+from portcall.formats.template_language import TemplateError, compiled, language
+from portcall.policies import Policy
+
+_MOST_STEPS = 10_000
+_LARGEST = 256 * 1024
+_WHOLE_EVENT = "{{ event | tojson }}"
+
+
+class Template:
+    """Fills a text in with the event; the content type says how values are escaped in it."""
+
+    name = "template"
+    needs_raw = False
+
+    def __init__(self, body: str = _WHOLE_EVENT, content_type: str = "application/json") -> None:
+        """Take the text; it is compiled once it is used."""
+        self._body = body
+        self._content_type = content_type
+
+    def render(self, event: RegistryEvent) -> Message:
+        """Give the message; raise TemplateError where the template cannot make one."""
+        text = _filled(_compiled(self._body, _medium(self._content_type)), event)
+        return Message(self._content_type, text.encode("utf-8", "replace"))
+
+    def check(self) -> None:
+        """Try the template on a sample event; raise TemplateError saying what is wrong with it."""
+        made = self.render(SAMPLE).body
+        if _medium(self._content_type) == "json":
+            try:
+                json.loads(made)
+            except ValueError as error:
+                raise TemplateError(
+                    f"what it makes of a sample event is no JSON: {error}"
+                ) from None
+
+
+def of_policy(known: Format, policy: Policy) -> Format:
+    """Give a policy's format, filled in with its own template where it has one."""
+    if known.name != Template.name or policy.template is None:
+        return known
+    return Template(policy.template.body, policy.template.content_type)
+
+
+def _medium(content_type: str) -> str:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        return "json"
+    return {"application/x-www-form-urlencoded": "form", "text/html": "html"}.get(kind, "text")
+
+
+def _in_json(value: Any) -> str:
+    """Write a value; of a text what stands between the quotation marks."""
+    return json.dumps(value)[1:-1] if isinstance(value, str) else json.dumps(value)
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "json": _in_json,
+    "form": lambda value: quote_plus(str(value), errors="replace"),
+    "html": lambda value: html.escape(str(value)),
+    "text": str,
+}
+
+
+@lru_cache(maxsize=256)
+def _compiled(body: str, medium: str) -> jinja2.Template:
+    write = _WRITERS[medium]
+    env = language(lambda value: "" if _is_nothing(value) else write(value))
+    return compiled(env, body)
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or isinstance(value, Undefined)
+
+
+def _filled(template: jinja2.Template, event: RegistryEvent) -> str:
+    pieces: list[str] = []
+    size = 0
+    try:
+        for piece in template.generate(event=event.model_dump(mode="json", exclude={"raw"})):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _LARGEST or len(pieces) > _MOST_STEPS:
+                break
+    except Exception as error:  # noqa: BLE001 - whatever an expression may raise
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == _TOP]
+        raise TemplateError(f"line {lines[-1]}: {error}" if lines else str(error)) from None
+    if len(pieces) > _MOST_STEPS:
+        raise TemplateError(f"its loops take more than {_MOST_STEPS} steps")
+    if size > _LARGEST:
+        raise TemplateError(f"it makes more than {_LARGEST} characters")
+    return "".join(pieces)
+
+
+_TOP = "top-level template code"
+"""What Jinja calls the frame whose line is the template's."""

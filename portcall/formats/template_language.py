@@ -1,0 +1,127 @@
+"""The language of templates: Jinja's, without what could run away.
+
+No assignments, macros, calls or arithmetic: a text is made of the event's own texts and the
+template's, once each, so that only loops take time, and every turn of one is a step to be counted.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from jinja2 import ChainableUndefined, Template, TemplateSyntaxError, Undefined, meta, nodes
+from jinja2.filters import FILTERS
+from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
+
+from portcall.events import RegistryEvent
+
+_DEEPEST_FILTER = 5
+_LONGEST_SEPARATOR = 100
+_MEMBERS = RegistryEvent.model_fields.keys() - {"raw"}
+_KNOWN = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.CondExpr,
+    nodes.Name, nodes.Const, nodes.List, nodes.Tuple, nodes.Getattr, nodes.Getitem, nodes.Slice,
+    nodes.Filter, nodes.Test, nodes.Keyword, nodes.Compare, nodes.Operand, nodes.Concat,
+    nodes.Not, nodes.And, nodes.Or,
+)  # fmt: skip
+_IN_LOOPS = (nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Filter)
+
+
+class TemplateError(ValueError):
+    """A template that cannot be used, or not for this event; the message names the line."""
+
+
+def compiled(env: SandboxedEnvironment, body: str) -> Template:
+    """Read a template; raise TemplateError for what the language does not have."""
+    try:
+        template = env.parse(body)
+        _refuse(template, _fault)
+        # This folds constants: only now is it known that they are small.
+        undeclared = meta.find_undeclared_variables(template) - {"event"}
+        _refuse(template, lambda node: _undeclared(node, undeclared))
+        for loop in template.find_all(nodes.For):
+            loop.body.insert(0, nodes.Output([nodes.TemplateData("")], lineno=loop.lineno))
+        return env.from_string(template)
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"line {error.lineno}: {error.message}") from None
+    except (RecursionError, SyntaxError):
+        raise TemplateError("it is nested too deeply") from None
+
+
+def language(write: Callable[[Any], str]) -> SandboxedEnvironment:
+    """Give the environment in which `write` makes text of the values that are put out."""
+    env = SandboxedEnvironment(
+        undefined=ChainableUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else write(value),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.globals.clear()
+    env.filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
+    return env
+
+
+def _all(node: nodes.Node) -> Iterator[nodes.Node]:
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _all(child)
+
+
+def _refuse(template: nodes.Template, fault_of: Callable[[nodes.Node], str | None]) -> None:
+    for node in _all(template):
+        if fault := fault_of(node):
+            raise TemplateError(f"line {node.lineno}: {fault}")
+
+
+def _undeclared(node: nodes.Node, names: set[str]) -> str | None:
+    if isinstance(node, nodes.Name) and node.name in names:
+        return f"there is no {node.name}, only event"
+    return None
+
+
+def _fault(node: nodes.Node) -> str | None:
+    match node:
+        case nodes.Getattr(node=nodes.Name(name="event"), attr=attr) if attr not in _MEMBERS:
+            near = get_close_matches(attr, _MEMBERS, n=1)
+            return f"event has no {attr}" + (f", did you mean {near[0]}?" if near else "")
+        case nodes.For(recursive=True):
+            return "a loop cannot be recursive"
+        case nodes.For(iter=values) if not all(isinstance(n, _IN_LOOPS) for n in _all(values)):
+            return "a loop goes over a member of the event, filters allowed"
+        case nodes.Filter() if _depth(node) > _DEEPEST_FILTER:
+            return f"more than {_DEEPEST_FILTER} filters at one value"
+        case _ if not isinstance(node, _KNOWN):
+            word = type(node).__name__.lower()
+            return f"templates have no {word}: they have if, for, comparisons, ~ and filters"
+    return None
+
+
+def _depth(node: nodes.Node | None) -> int:
+    """Count the filters within one another, wherever they stand in the expression."""
+    inner = max((_depth(child) for child in node.iter_child_nodes()), default=0) if node else 0
+    return inner + isinstance(node, nodes.Filter)
+
+
+def _json(value: Any) -> Markup:
+    return Markup(json.dumps(None if isinstance(value, Undefined) else value))  # noqa: S704
+
+
+def _join(values: Any, separator: str = "") -> str:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        values = () if isinstance(values, Undefined) or values is None else (values,)
+    if len(separator) > _LONGEST_SEPARATOR:
+        raise ValueError(f"a separator has at most {_LONGEST_SEPARATOR} characters")
+    return separator.join(map(str, values))
+
+
+def _split(text: Any, separator: str) -> list[str]:
+    return str(text or "").split(separator)
+
+
+_FILTERS = (
+    "capitalize", "count", "d", "default", "first", "int", "last", "length", "lower", "sort",
+    "string", "title", "trim", "truncate", "unique", "upper", "urlencode",
+)  # fmt: skip
+_OWN_FILTERS: dict[str, Callable[..., Any]] = {"tojson": _json, "join": _join, "split": _split}
