@@ -15,10 +15,21 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from portcall.errors import InvalidInputError, PortcallError
+from portcall.spec import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
 """Seconds after which asking again may help, where something is away."""
+
+_TYPES_IN_WORDS = {
+    "bool_parsing": "one of: true, false",
+    "bool_type": "one of: true, false",
+    "dict_type": "write a mapping, {name: value}",
+    "list_type": "write a list, [one, another]",
+    "model_attributes_type": "write a mapping, {name: value}",
+    "model_type": "write a mapping, {name: value}",
+    "string_type": "write text, and in quotes what YAML reads as a number",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -105,15 +116,16 @@ async def _validation(request: Request, error: Any) -> JSONResponse:
 
 
 def field_errors(faults: Iterable[Mapping[str, Any]], body: Any) -> list[dict[str, str]]:
-    """Give pydantic's faults as users see them, without the values that they sent."""
-    return [
-        {
-            "field": _field(fault["loc"][1:], body if fault["loc"][0] == "body" else None)
+    """Give pydantic's faults as users see them, each once, without the values that they sent."""
+    found = {
+        (
+            _field(fault["loc"][1:], body if fault["loc"][0] == "body" else None)
             + (".type" if fault["type"] in ("union_tag_not_found", "union_tag_invalid") else ""),
-            "message": _message(fault),
-        }
+            _message(fault),
+        ): None
         for fault in faults
-    ]
+    }
+    return [{"field": field, "message": message} for field, message in found]
 
 
 def _field(path: Sequence[str | int], value: Any) -> str:
@@ -147,5 +159,6 @@ def _message(fault: Mapping[str, Any]) -> str:
             return "unknown field"
         case "union_tag_invalid":
             return f"one of: {fault['ctx']['expected_tags']}"
-        case _:
-            return str(fault["msg"]).removeprefix("Value error, ")
+        case kind:
+            words = _TYPES_IN_WORDS.get(kind) or IN_WORDS.get(fault.get("ctx", {}).get("pattern"))
+            return words or str(fault["msg"]).removeprefix("Value error, ")

@@ -183,7 +183,7 @@ class Policy(Spec):
     @model_validator(mode="after")
     def _no_target_twice(self) -> Self:
         if len(set(self.targets)) != len(self.targets):
-            raise ValueError("a target is named twice")
+            raise fault(["targets"], "a target is named twice")
         return self
 
     @model_validator(mode="after")

@@ -21,12 +21,22 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 _KEYS_LOOKED_AT = 100
 
+_NAME = r"^[a-z0-9](?:[a-z0-9._-]{0,48}[a-z0-9])?$"
+_NAME_IN_WORDS = "lower-case letters, digits, `.`, `_`, `-`; at most 50 characters"
+_EVENT_TYPE = r"^[a-z0-9_.*-]+$"
+
+IN_WORDS = {
+    _NAME: _NAME_IN_WORDS,
+    _EVENT_TYPE: "lower-case, such as artifact.pushed; `*` stands for any characters",
+}
+"""What people are told of a text that is not as the pattern says."""
+
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,48}[a-z0-9])?$", max_length=50),
-    Field(description="lower-case letters, digits, `.`, `_`, `-`; at most 50 characters"),
+    StringConstraints(pattern=_NAME, max_length=50),
+    Field(description=_NAME_IN_WORDS),
 ]
-EventTypePattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.*-]+$", max_length=100)]
+EventTypePattern = Annotated[str, StringConstraints(pattern=_EVENT_TYPE, max_length=100)]
 Description = Annotated[str, Field(max_length=500)]
 Secret = Annotated[
     SecretStr,
@@ -62,6 +72,8 @@ class Spec(BaseModel):
                 near = get_close_matches(str(key)[:50], known, n=1)
                 if near:
                     raise fault([str(key)], f"unknown field, did you mean {near[0]}?")
+                if not any(name in value for name in known):
+                    raise fault([str(key)], f"unknown field, one of: {', '.join(known)}")
         return value
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from portcall.conditions.asking import Asked, Failure, OneOf, shown
 from portcall.conditions.details import (
@@ -131,6 +131,13 @@ def _given(prefix: str, part: Spec) -> Iterator[Asked]:
             yield Asked(path, given, _LOOKS[path])
 
 
+def _is_tagged(value: Any) -> Any:
+    if value not in (True, False, "true", "false", "any", None):
+        raise ValueError("one of: true, false, any")
+    return value
+
+
+Tagged = Annotated[bool | Literal["any"], BeforeValidator(_is_tagged)]
 Verification = Literal["verified", "unverified", "unchecked"]
 
 
@@ -143,7 +150,7 @@ class Match(Conditions):
     `expression` is CEL, for what the others cannot say.
     """
 
-    tagged: bool | Literal["any"] | None = None
+    tagged: Tagged | None = None
     verification: Annotated[list[Verification], Field(min_length=1)] = ["verified", "unchecked"]
     expression: Expression | None = None
 

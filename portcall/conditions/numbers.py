@@ -1,6 +1,7 @@
 """Conditions on numbers, on sizes in bytes, and on how severe a finding is."""
 
 import math
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Self
@@ -21,30 +22,36 @@ from pydantic import (
 
 from portcall.spec import Spec
 
-Number = (
-    Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
-    | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-)
+
+def _number(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not -(2**63) <= value < 2**63:
+        raise ValueError("write a number, without quotes")
+    return value
 
 
+Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
 Count = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 
+_SIZE = r"\s*[0-9]{0,18}\.?[0-9]{1,18}\s*(([KMGTPEkmgtpe]i?)?[Bb]|[KMGTPEkmgtpe])?\s*"
 
-def _short(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, str) and len(value) > 30):
+
+def _size(value: Any) -> Any:
+    # What stands behind a number and its unit, ByteSize passes over: 10,5MB would be 10 bytes.
+    if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_SIZE, value)):
         raise ValueError("write a number of bytes, or for example 10MiB or 1.5GB")
     return value
 
 
 Size = Annotated[
     ByteSize,
-    BeforeValidator(_short),
+    BeforeValidator(_size),
     Field(lt=2**63),
     WithJsonSchema(
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": r"^\s*\d*\.?\d+\s*\w*$", "maxLength": 30},
+                {"type": "string", "pattern": f"^{_SIZE}$"},
             ]
         },
         mode="validation",

@@ -48,7 +48,7 @@ def _glob(pattern: str) -> str:
 
 def _quoted(value: Any) -> Any:
     if isinstance(value, bool | int | float):
-        raise ValueError("put it in quotes: without, YAML reads no text, and 1.10 becomes 1.1")  # noqa: TRY004 - pydantic takes no TypeError
+        raise ValueError("put it in quotes: else YAML reads 1.10 as a number, no as false")  # noqa: TRY004 - pydantic takes no TypeError
     return value
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from portcall.formats.known import load_formats
 from portcall.policies import Target
 from portcall.sources.kinds import load_kinds
 
@@ -80,7 +81,7 @@ async def test_a_private_target_in_an_allowed_network_is_accepted(api):
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"format": "defualt"}, "format", "one of: cloudevents, default, harbor, raw"),
+        ({"format": "defualt"}, "format", f"one of: {', '.join(sorted(load_formats()))}"),
         ({"targets": ["known", "x"]}, "targets.1", "there is no target of this name"),
         (
             {"match": {"repository": {"regex": "prod/(.+"}}},
@@ -115,7 +116,26 @@ async def test_a_private_target_in_an_allowed_network_is_accepted(api):
             "one of: network, timeout, a status such as 429, or 4xx, 5xx",
         ),
         ({"targets": []}, "targets", "is empty"),
-        ({"targets": ["known", "known"]}, "", "a target is named twice"),
+        ({"targets": ["known", "known"]}, "targets", "a target is named twice"),
+        ({"targets": "known"}, "targets", "write a list, [one, another]"),
+        ({"match": []}, "match", "write a mapping, {name: value}"),
+        (
+            {"match": {"tag": {"semver": 1.2}}},
+            "match.tag.semver",
+            "write text, and in quotes what YAML reads as a number",
+        ),
+        ({"match": {"tagged": "no"}}, "match.tagged", "one of: true, false, any"),
+        (
+            {"match": {"tag": {"equals": "v1"}}},
+            "match.tag.equals",
+            "unknown field, one of: regex, glob, in, semver, prereleases, not, any",
+        ),
+        (
+            {"match": {"event_types": ["PUSH"]}},
+            "match.event_types.0",
+            "lower-case, such as artifact.pushed; `*` stands for any characters",
+        ),
+        ({"enabled": "nope"}, "enabled", "one of: true, false"),
     ],
 )
 async def test_a_wrong_policy_is_told_which_field(api, backend, change, field, message):
@@ -133,6 +153,12 @@ async def test_all_faults_are_told_at_once_and_the_sentence_names_the_first(api)
     assert len(answer.json()["errors"]) == 4
     assert answer.json()["detail"].startswith("url: is empty; a: unknown field; ")
     assert answer.json()["detail"].endswith(" (and 1 more)")
+
+
+async def test_a_name_that_is_wrong_in_path_and_body_is_told_once(api):
+    answer = await api.put("/api/v1/targets/Ci", json=TARGET | {"name": "Ci"})
+    message = "lower-case letters, digits, `.`, `_`, `-`; at most 50 characters"
+    assert answer.json()["errors"] == [{"field": "name", "message": message}]
 
 
 async def test_a_put_is_told_the_same(api):

@@ -58,13 +58,14 @@ def test_a_policy_without_targets_is_refused():
 
 
 def test_a_target_named_twice_is_refused():
-    assert messages(policy, targets=["t", "u", "t"]) == ["Value error, a target is named twice"]
+    assert messages(policy, targets=["t", "u", "t"]) == ["a target is named twice"]
 
 
 def test_a_typing_error_is_refused_instead_of_ignored():
     assert messages(policy, enabeld=False) == ["unknown field, did you mean enabled?"]
     assert messages(policy, match={"tags": {"in": ["v1"]}}) == ["unknown field, did you mean tag?"]
     assert messages(policy, xyz=1) == ["Extra inputs are not permitted"]
+    assert messages(policy, retry={"xyz": 1})[0].startswith("unknown field, one of: initial_")
 
 
 @pytest.mark.parametrize(
