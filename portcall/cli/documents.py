@@ -21,6 +21,13 @@ _VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+_HINTS = {
+    "undefined alias": "; put a text that begins with * in quotes",
+    "scanning an alias": "; put a text that begins with * in quotes",
+    "cannot start any token": "; put a text that begins so in quotes",
+    "unknown escape character": r"; between double quotes a backslash is written \\",
+}
+
 
 class Place(NamedTuple):
     """Where something stands in a file; lines and columns count from 1."""
@@ -83,6 +90,7 @@ def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> Fault:
         problem = "a tab; YAML is indented with spaces"
     elif error.context:
         problem += f", {error.context}" + (f" begun in line {begin.line + 1}" if begin else "")
+    problem += next((hint for sign, hint in _HINTS.items() if sign in problem), "")
     return Fault(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), problem)
 
 
@@ -145,6 +153,7 @@ class _Reader:
             raise ConstructorError(None, None, message, node.start_mark) from None
         if node.tag not in _PLAIN_TAGS or not _fits_json(value):
             self._fault(node, "neither text nor a finite number nor true, false or null")
+            return None
         return self._filled(value, node, steps) if isinstance(value, str) else value
 
     def _filled(self, text: str, node: yaml.Node, steps: Steps) -> str:

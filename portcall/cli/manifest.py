@@ -146,7 +146,9 @@ def _resource(noun: Noun, document: Document, steps: Sequence[str | int]) -> Ite
         filled = frozenset(p[depth:] for p in document.filled if p[:depth] == way)
         yield Resource(noun, name, spec, places, filled)
     else:
-        lack = "has no name of text" if isinstance(spec, dict) else "is not a mapping"
+        named = isinstance(spec, dict) and spec.get("name") not in (None, "")
+        unnamed = "has a name that is no text: put it in quotes" if named else "has no name"
+        lack = unnamed if isinstance(spec, dict) else "is not a mapping"
         document.faults.append(Fault(places[()], f"this {noun.singular} {lack}"))
 
 

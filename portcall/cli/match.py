@@ -8,8 +8,8 @@ import typer
 
 from portcall.cli.client import connect, understood
 from portcall.cli.files import read_text
+from portcall.cli.misses import print_misses
 from portcall.cli.options import Json, Token, Url
-from portcall.cli.pages import print_misses
 from portcall.cli.tables import print_json, print_table
 from portcall.errors import InvalidInputError
 from portcall.matching import MatchResult

@@ -12,7 +12,15 @@ from datetime import timedelta
 
 from rich.text import Text
 
-from portcall.attempts import AttemptRecord, Headers, Outcome, RequestRecord, ResponseRecord
+from portcall.attempts import (
+    AttemptRecord,
+    EventOutcome,
+    Headers,
+    Outcome,
+    RequestRecord,
+    ResponseRecord,
+)
+from portcall.cli.misses import print_misses
 from portcall.cli.tables import coloured, from_now, print_table, printable, screen, when
 from portcall.durations import format_duration
 from portcall.events import Verification
@@ -157,6 +165,8 @@ def print_event(event: EventDetail) -> None:
     if event.misses or event.ruled_out:
         _say("\nPolicies that did not match", "bold")
         print_misses(event.misses, event.more_misses, event.ruled_out)
+    elif event.outcome is EventOutcome.UNMATCHED:
+        _say("There was no policy that it could match.")
 
 
 def _verification(found: Verification | None) -> str | None:
@@ -164,23 +174,6 @@ def _verification(found: Verification | None) -> str | None:
     if found is None:
         return None
     return f"{found.state}: {found.reason}" if found.reason else found.state
-
-
-def print_misses(
-    misses: Sequence[Mapping[str, object]], more: int, ruled_out: Mapping[str, int]
-) -> None:
-    """Print why policies did not match, and how many are for quite other events."""
-    rows = [
-        [str(miss["policy"]), str(miss["condition"]), str(miss["wanted"]), str(miss["seen"] or "-")]
-        for miss in misses
-    ]
-    if rows:
-        print_table(("POLICY", "CONDITION", "WANTED", "SEEN"), rows)
-    if more:
-        _say(f"and {more} more that do not match")
-    if ruled_out:
-        counts = ", ".join(f"{count} by {name}" for name, count in ruled_out.items())
-        _say(f"For other events: {counts}")
 
 
 def _print_attempt(record: AttemptRecord) -> None:

@@ -1,6 +1,6 @@
 """What `apply` would change; the API validates every resource before any is written."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,7 @@ def _dry_run(
     except InvalidInputError as error:
         wrong = error.problem["errors"] or [{"field": "", "message": error.message}]
     else:
-        told = answer.get("warnings", ())
+        told = [*_empty_conditions(resource), *answer.get("warnings", ())]
         warnings = [text for text in told if not _is_coming(resource, field_of(text), declared)]
         return Answer(answer["changed"], tuple(warnings)), []
     return Answer(), [
@@ -98,6 +98,14 @@ def _dry_run(
         for e in wrong
         if not _is_coming(resource, e["field"], declared)
     ]
+
+
+def _empty_conditions(resource: Resource) -> Iterator[str]:
+    """Name the conditions that the file leaves empty, which wants nothing of an event."""
+    match = resource.value("match")
+    for field, condition in match.items() if isinstance(match, dict) else ():
+        if condition is None:
+            yield f"match.{field}: is empty, and so holds for every event"
 
 
 def field_of(warning: str) -> str:

@@ -139,6 +139,15 @@ async def test_what_can_hardly_be_meant_is_warned_of_with_its_place(apply, backe
     ]
 
 
+async def test_a_condition_that_is_left_empty_is_warned_of(apply, backend: Backend):
+    await backend.store.targets.create(Target(name="ci", url="https://ci.example"))
+    ran = apply("policy:\n  name: p\n  match:\n    tag:\n  targets: [ci]\n")
+    assert ran.code == 0
+    assert ran.err.splitlines() == [
+        "f.yaml:4:5: policy p: warning: match.tag: is empty, and so holds for every event"
+    ]
+
+
 def test_a_source_that_the_same_files_declare_is_not_warned_of(apply, backend: Backend):
     ran = apply(f"{TYPO}---\n{ALL.partition('---')[2]}")
     assert ran.code == 0

@@ -34,7 +34,24 @@ def spec(text: str, **environment: str) -> object:
                 " while parsing a flow mapping begun in line 1"
             ),
         ),
-        ("a: *nope\n", "f.yaml:1:4: found undefined alias 'nope'"),
+        (
+            "a: *nope\n",
+            "f.yaml:1:4: found undefined alias 'nope'; put a text that begins with * in quotes",
+        ),
+        (
+            "a: {semver: >=1.2}\n",
+            (
+                "f.yaml:1:13: found character '>' that cannot start any token, while scanning for"
+                " the next token; put a text that begins so in quotes"
+            ),
+        ),
+        (
+            r'a: "v\d+"',
+            (
+                "f.yaml:1:7: found unknown escape character 'd', while scanning a double-quoted"
+                r" scalar begun in line 1; between double quotes a backslash is written \\"
+            ),
+        ),
         ("x: \x01\n", r"f.yaml:1:4: the character '\x01' has no place in YAML"),
         ("a: &x\n  b: *x\n", "f.yaml:1:4: an alias inside what it names"),
         ("? [a]\n: 1\n", "f.yaml:1:3: a key that is no word"),
@@ -57,8 +74,11 @@ def spec(text: str, **environment: str) -> object:
         ),
         ("sources: 3\n", "f.yaml:1:1: sources is not a list"),
         ("source: 3\n", "f.yaml:1:1: this source is not a mapping"),
-        ("targets:\n- {url: x}\n", "f.yaml:2:3: this target has no name of text"),
-        ("policy: {name: 5}\n", "f.yaml:1:1: this policy has no name of text"),
+        ("targets:\n- {url: x}\n", "f.yaml:2:3: this target has no name"),
+        (
+            "policy: {name: off}\n",
+            "f.yaml:1:1: this policy has a name that is no text: put it in quotes",
+        ),
         (
             "source: {name: a}\n---\nsource: {name: a}\n",
             "f.yaml:3:1: source a stands already at f.yaml:1:1",
@@ -75,6 +95,11 @@ def spec(text: str, **environment: str) -> object:
 )
 def test_a_file_that_is_not_understood_says_where_and_why(text: str, fault: str):
     assert faults(text) == [fault]
+
+
+def test_what_is_no_json_is_left_out_so_that_the_rest_can_be_judged():
+    (resource,) = read("source: {name: a, x: .inf, y: !!binary aGk=}").resources
+    assert resource.spec == {"name": "a", "x": None, "y": None}
 
 
 def test_a_key_twice_names_both_places():

@@ -269,9 +269,17 @@ def test_an_event_is_shown_with_its_original_its_deliveries_and_who_missed(
         DELIVERY,
         "Policies that did not match\n",
         "scan    tag        in: ['x']  v1.2.3\n",
-        "and 3 more that do not match\nFor other events: 2 by sources\n",
+        "and 3 more that do not match\nPolicies not listed: 2 for other sources\n",
     ):
         assert part in page
+
+
+def test_an_event_that_no_policy_could_match_says_so(run: Run, backend: Backend):
+    nothing = {"deliveries": 0, "misses": (), "more_misses": 0, "ruled_out": {}}
+    backend.events.found = [event(outcome=EventOutcome.UNMATCHED, **nothing)]
+    assert run("events", "show", "9f3c1d").out.endswith(
+        "There was no policy that it could match.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ async def test_policies_for_other_events_are_counted(run: Run, policies: Backend
     for name, match in (("a", {"sources": ["x"]}), ("b", {"event_types": ["scan.*"]})):
         await policies.store.policies.create(Policy(name=name, match=match, targets=["ci"]))
     ran = run("match", "--repository", "prod/app", "--tag", "v1", "--source", "reg")
-    assert ran.out.splitlines()[-1] == "For other events: 1 by event_types, 1 by sources"
+    assert ran.out.splitlines()[-1] == (
+        "Policies not listed: 1 for other event types, 1 for other sources"
+    )
 
 
 def test_an_event_of_the_log_is_tried_by_its_id(run: Run, policies: Backend):
