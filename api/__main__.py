@@ -45,11 +45,15 @@ def _listen(host: str, port: int) -> socket.socket:
     """Take the port before anything else, so that one in use is one clear sentence."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
             f"Cannot listen on {host}:{port}: {error.strerror}. Set PORTCALL_PORT or --port."
         ) from None
+    # asyncio sets it for protocol TCP alone, and this socket has 0: without, an answer's body waits
+    # for the sender's delayed acknowledgement of its head, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,12 @@ async def test_harbors_webhook_is_taken_over_and_its_receiver_sees_the_same(
     (request,) = receiver.requests
     assert request.headers["authorization"] == "planted bare secret"
     assert json.loads(request.body)["event_data"]["resources"] == [resource]
+
+
+async def test_a_kept_connection_does_not_wait_for_acknowledgements(portcall: Portcall):
+    took = []
+    for _ in range(20):
+        began = time.monotonic()
+        await portcall.api.get("/api/v1/policies/nothing")
+        took.append(time.monotonic() - began)
+    assert sorted(took)[5] < 0.035  # an acknowledgement is delayed for 40 ms
