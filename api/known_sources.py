@@ -42,6 +42,7 @@ class KnownSources:
         if known is None or now - known.read_at > FRESH:
             known = await self._one_refresh(name, known, now)
         if known.source is None or not known.source.enabled:
+            log.warning("sender refused", source=name[:100], why="there is no such enabled source")
             raise NotFoundError(f"There is no enabled source {name}.")
         return known.source
 

@@ -14,6 +14,9 @@ from portcall.cli.tables import print_json, print_table
 from portcall.errors import InvalidInputError
 from portcall.matching import MatchResult
 
+_MISSES_SHOWN = 20
+"""The nearest ones; `--json` has more."""
+
 
 def match(
     *,
@@ -107,5 +110,6 @@ def _print(result: MatchResult) -> None:
         print("No policy matches.")
     if result.misses or result.ruled_out:
         print()
-        misses = [miss.model_dump() for miss in result.misses]
-        print_misses(misses, result.more_misses, result.ruled_out)
+        misses = [miss.model_dump() for miss in result.misses[:_MISSES_SHOWN]]
+        more = len(result.misses) - len(misses) + result.more_misses
+        print_misses(misses, more, result.ruled_out)

@@ -198,7 +198,9 @@ async def test_a_wrong_credential_is_refused_before_the_body_is_read(
 async def test_an_unknown_or_disabled_source_is_not_found(
     backend: Backend, sender: httpx.AsyncClient
 ) -> None:
-    assert (await sender.post("/notifications/nobody", content=b"{}")).status_code == 404
+    with capture_logs() as logs:
+        assert (await sender.post("/notifications/nobody", content=b"{}")).status_code == 404
+    assert [(line["event"], line["source"]) for line in logs] == [("sender refused", "nobody")]
     stored = await backend.store.sources.get("dist")
     await backend.store.sources.put(stored.spec.model_copy(update={"enabled": False}))
     assert (await notify(sender)).status_code == 404
