@@ -11,24 +11,24 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities import attempt_failure as ended
+from activities.admission import Admission
 from activities.heartbeats import heartbeats
 from activities.rendering import render
+from activities.sending import Sender
 from activities.suspension import NothingSentError, usable
 from portcall.attempts import AttemptOutcome, AttemptRecord
 from portcall.errors import StoreUnavailableError
 from portcall.events import RegistryEvent, Value
 from portcall.formats.format import Format
 from portcall.ids import DeliveryKey, webhook_id
-from portcall.outgoing import outgoing_request
-from portcall.ports import PolicyStore, Transport
-from portcall.recording import sent_record
-from portcall.redaction import redaction_for
+from portcall.ports import PolicyStore
 
 
 class AttemptInput(Value):
     """Attempt `number` (from 1) to deliver an event to a target for a policy; no secret.
 
-    `held`: the policy was suspended when it matched, and must have been resumed by now.
+    `held`: the policy was suspended when it matched, and must have been resumed by now. `more`
+    are the other events of a group. `queued`: it has waited until the target has room.
     """
 
     event: RegistryEvent
@@ -37,18 +37,25 @@ class AttemptInput(Value):
     format: str
     number: int
     held: bool = False
+    more: tuple[RegistryEvent, ...] = ()
+    queued: bool = False
 
 
 class AttemptDelivery:
-    """The activity with what it needs: where targets are kept, how to send, how to write."""
+    """The activity with what it needs: where targets are kept, how to write, send, be let in."""
 
     def __init__(
-        self, store: PolicyStore, transport: Transport, formats: Mapping[str, Format]
+        self,
+        store: PolicyStore,
+        sender: Sender,
+        formats: Mapping[str, Format],
+        admission: Admission,
     ) -> None:
         """Take what the worker built."""
         self._store = store
-        self._transport = transport
+        self._sender = sender
         self._formats = formats
+        self._admission = admission
 
     @activity.defn(name="attempt_delivery")
     async def attempt_delivery(self, attempt: AttemptInput) -> AttemptRecord:
@@ -76,12 +83,20 @@ class AttemptDelivery:
                 await usable(self._store.policies, "policy", attempt.policy)
             target = await usable(self._store.targets, "target", attempt.target)
             message = await render(
-                event, attempt.format, self._formats, self._store.policies, attempt.policy
+                (event, *attempt.more),
+                attempt.format,
+                self._formats,
+                self._store.policies,
+                attempt.policy,
             )
+            permit = await self._admission.enter(target, queued=attempt.queued)
         except NothingSentError as error:
             return ended.blocked(number, started_at, str(error))
         # One id for all attempts, whatever the run, so that a receiver can tell.
         key = DeliveryKey(event.source, event.id, attempt.policy, attempt.target)
-        request = outgoing_request(target, message, webhook_id(key), started_at)
-        exchange = await self._transport.send(request)
-        return sent_record(number, started_at, request, exchange, redaction_for(target))
+        record = None
+        try:
+            record = await self._sender.send(target, message, webhook_id(key), number, started_at)
+        finally:
+            await self._admission.leave(permit, record, event)
+        return record

@@ -16,21 +16,31 @@ from temporalio.exceptions import (
     TimeoutError,  # noqa: A004  # Temporal's, not Python's
 )
 
-from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType
+from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType, Outcome
 from portcall.recording import unsent_record
 
 ATTEMPT_FAILED = "AttemptFailed"
 STORE_UNAVAILABLE = "StoreUnavailable"
 DELIVERY_HELD = "DeliveryHeld"
+DELIVERY_QUEUED = "DeliveryQueued"
+_PAUSES = {
+    STORE_UNAVAILABLE: None,
+    DELIVERY_HELD: Outcome.HELD,
+    DELIVERY_QUEUED: Outcome.QUEUED,
+}
 LOST = "the worker was lost while sending; whether the receiver got the request is unknown"
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing was sent, and it counts as no attempt: a suspension, or an outage of ours."""
+    """Nothing was sent, and it counts as no attempt.
+
+    `outcome` is `held` in a suspension, `queued` where the target has no room for it now, and
+    None in an outage of ours.
+    """
 
     reason: str
-    held: bool
+    outcome: Outcome | None
 
 
 def failure(message: str, kind: str, *details: AttemptRecord) -> ApplicationError:
@@ -55,8 +65,8 @@ def record_of_failure(
     if isinstance(cause, TimeoutError):
         return lost(number, started_at)
     if isinstance(cause, ApplicationError):
-        if cause.type in (STORE_UNAVAILABLE, DELIVERY_HELD):
-            return Pause(cause.message, held=cause.type == DELIVERY_HELD)
+        if cause.type in _PAUSES:
+            return Pause(cause.message, _PAUSES[cause.type])
         with contextlib.suppress(ValidationError, IndexError):
             return AttemptRecord.model_validate(cause.details[0])
     message = str(cause or error)

@@ -1,16 +1,16 @@
-"""Writes an event down in a policy's format; what stands against it blocks the attempt.
+"""Writes an event, or a group, down in a format; what stands against it blocks the attempt.
 
 The template is read afresh, so that one that was repaired holds for the next attempt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from temporalio.exceptions import ApplicationError
 
 from activities.suspension import NothingSentError
 from portcall.errors import NotFoundError
 from portcall.events import RegistryEvent
-from portcall.formats.format import Format, Message
+from portcall.formats.format import Format, Message, render_group
 from portcall.formats.template import Template, of_policy
 from portcall.formats.template_language import TemplateError
 from portcall.policies import Policy
@@ -18,7 +18,7 @@ from portcall.ports import Collection
 
 
 async def render(
-    event: RegistryEvent,
+    events: Sequence[RegistryEvent],
     name: str,
     formats: Mapping[str, Format],
     policies: Collection[Policy],
@@ -31,7 +31,7 @@ async def render(
     try:
         if name == Template.name:
             known = of_policy(known, (await policies.get(policy)).spec)
-        return known.render(event)
+        return known.render(events[0]) if len(events) == 1 else render_group(known, events)
     except NotFoundError:
         raise NothingSentError(f"the policy {policy}, which has the template, is gone") from None
     except TemplateError as error:

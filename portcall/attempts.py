@@ -18,11 +18,16 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Outcome(StrEnum):
-    """Where a delivery stands; the value of the search attribute `Outcome`."""
+    """Where a delivery stands; the value of the search attribute `Outcome`.
+
+    `held`: what it belongs to is suspended. `queued`: it waits for its target, which is at its
+    limit or paused, or for its turn.
+    """
 
     DELIVERING = "delivering"
     RETRYING = "retrying"
     HELD = "held"
+    QUEUED = "queued"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
     REJECTED = "rejected"
@@ -52,7 +57,7 @@ class AttemptOutcome(StrEnum):
 
 
 class ErrorType(StrEnum):
-    """Why there is no response."""
+    """Why there is no response; `auth`: no access token was to be had."""
 
     TIMEOUT = "timeout"
     CONNECT = "connect"
@@ -60,6 +65,7 @@ class ErrorType(StrEnum):
     DNS = "dns"
     BLOCKED = "blocked"
     PROTOCOL = "protocol"
+    AUTH = "auth"
     LOST = "lost"
     INTERNAL = "internal"
 

@@ -72,8 +72,25 @@ class OidcAuth(Spec):
     email: Annotated[str, StringConstraints(min_length=3, max_length=320)] | None = None
 
 
+class OAuth2Auth(Spec):
+    """A bearer token from `token_url` by client credentials (RFC 6749, section 4.4).
+
+    The client proves itself in the `header` (Basic) or in the `body` (section 2.3.1).
+    """
+
+    type: Literal["oauth2"] = "oauth2"
+    token_url: HttpUrl
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    client_secret: Secret
+    scope: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    audience: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    client_auth: Literal["header", "body"] = "header"
+
+
 SourceAuth = Annotated[
     NoAuth | BearerAuth | BasicAuth | HeaderAuth | QueryAuth | HmacAuth | OidcAuth,
     Field(discriminator="type"),
 ]
-TargetAuth = Annotated[NoAuth | BearerAuth | BasicAuth | HeaderAuth, Field(discriminator="type")]
+TargetAuth = Annotated[
+    NoAuth | BearerAuth | BasicAuth | HeaderAuth | OAuth2Auth, Field(discriminator="type")
+]

@@ -91,6 +91,11 @@ def release_workflow_id(noun: str, name: str) -> str:
     return f"release:{noun}:{name}"
 
 
+def backlog_workflow_id(target: str) -> str:
+    """Give `backlog:{target}`."""
+    return f"backlog:{target}"
+
+
 def parse_delivery_id(workflow_id: str) -> DeliveryKey | None:
     """Split a delivery's workflow id, or None where it is not one."""
     kind, *parts = workflow_id.split(":")

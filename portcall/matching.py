@@ -10,6 +10,7 @@ from itertools import chain, islice
 from portcall.conditions.asking import Failure, shown
 from portcall.conditions.block import TEXT_FIELDS
 from portcall.events import RegistryEvent, Value
+from portcall.gathering import Group
 from portcall.index import Sifted
 from portcall.policies import Policy, RetryPolicy, is_holding
 from portcall.ports import PolicySnapshot
@@ -22,7 +23,7 @@ LONGEST_TEXT = 200
 
 
 class Match(Value):
-    """One delivery to make, with the policy's format and retry as they are now.
+    """One delivery to make, with the policy's format, retry and gathering as they are now.
 
     `held`: the policy is suspended, and the delivery waits until it is resumed.
     """
@@ -33,6 +34,8 @@ class Match(Value):
     needs_raw: bool = False
     held: bool = False
     retry: RetryPolicy = RetryPolicy()
+    group: Group | None = None
+    ordered: bool = False
 
 
 class Miss(Value):
@@ -120,6 +123,8 @@ def explain(
             needs_raw=policy.format in formats_needing_raw,
             held=is_holding(policy),
             retry=policy.retry,
+            group=policy.group,
+            ordered=policy.ordered,
         )
         for name in policy.targets
     ]

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from portcall.attempts import Headers
-from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, TargetAuth
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, OAuth2Auth, TargetAuth
 from portcall.formats.format import Message
 from portcall.policies import Target
 from portcall.ports import OutgoingRequest
@@ -24,9 +24,12 @@ _OURS = frozenset(
 
 
 def outgoing_request(
-    target: Target, message: Message, message_id: str, now: datetime
+    target: Target, message: Message, message_id: str, now: datetime, token: str | None = None
 ) -> OutgoingRequest:
-    """Give the request. The target's headers give way to its credential, and that to ours."""
+    """Give the request. The target's headers give way to its credential, and that to ours.
+
+    `token` is the access token where the target's credential is OAuth 2.0.
+    """
     secrets = [secret.get_secret_value() for secret in target.secrets]
     return OutgoingRequest(
         url=target.url,
@@ -35,7 +38,7 @@ def outgoing_request(
             (("Content-Type", message.content_type),),
             message.headers,
             _allowed(target.headers.items()),
-            _allowed(auth_headers(target.auth)),
+            _allowed(auth_headers(target.auth, token)),
             (
                 ("Host", urlsplit(target.url).netloc.rpartition("@")[2]),
                 # A compressed answer could not be searched for secrets, nor read in the log.
@@ -47,14 +50,19 @@ def outgoing_request(
         body=message.body,
         timeout=target.timeout,
         skip_cert_verify=target.skip_cert_verify,
+        pool=target.name,
+        tls=target.tls,
+        proxy=target.proxy,
     )
 
 
-def auth_headers(auth: TargetAuth) -> Headers:
-    """Give the header that a credential makes."""
+def auth_headers(auth: TargetAuth, token: str | None = None) -> Headers:
+    """Give the header that a credential makes, OAuth 2.0's with its access token."""
     match auth:
-        case BearerAuth(token=token):
-            return (("Authorization", f"Bearer {token.get_secret_value()}"),)
+        case OAuth2Auth() if token:
+            return (("Authorization", f"Bearer {token}"),)
+        case BearerAuth(token=fixed):
+            return (("Authorization", f"Bearer {fixed.get_secret_value()}"),)
         case BasicAuth(username=username, password=password):
             pair = f"{username}:{password.get_secret_value()}".encode()
             return (("Authorization", f"Basic {base64.b64encode(pair).decode()}"),)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BeforeValidator,
     Field,
     SecretStr,
@@ -18,7 +19,9 @@ from portcall.auth import BasicAuth, NoAuth, SourceAuth, TargetAuth
 from portcall.conditions.block import Match
 from portcall.conditions.exclusions import Exclusions, check_exclusions
 from portcall.durations import Duration
+from portcall.gathering import Group
 from portcall.mapping import FieldMapping
+from portcall.receiving import Breaker, Proxy, Rate, Tls
 from portcall.signing import check_secret
 from portcall.spec import (
     Description,
@@ -52,7 +55,8 @@ class Source(Spec):
     """A registry that sends to `POST /notifications/{name}`.
 
     `mapping` belongs to the kinds `custom` and `cloudevents`. With `verify` the registry is
-    asked about every event before anything is delivered.
+    asked about every event before anything is delivered. One that sent nothing for
+    `silent_after` is reported as `source.silent`.
     """
 
     name: Name
@@ -64,6 +68,7 @@ class Source(Spec):
     ignore: Ignore = Ignore()
     mapping: FieldMapping | None = None
     verify: RegistryAccess | None = None
+    silent_after: Annotated[Duration, Field(ge=timedelta(minutes=1))] | None = None
     managed_by: Name | None = None
 
 
@@ -80,8 +85,20 @@ WhileDisabled = Literal["skip", "hold"]
 """What becomes of events while it is disabled: skipped, or delivered once it is enabled again."""
 
 
+class RetiringSecret(Spec):
+    """A signing secret that was replaced: it signs as well, until then."""
+
+    secret: SigningSecret
+    until: AwareDatetime
+
+
 class Target(Spec):
-    """A webhook endpoint. `secrets` sign every request (Standard Webhooks)."""
+    """A webhook endpoint.
+
+    `secrets` sign every request (Standard Webhooks), and so do `retiring_secrets` for a while;
+    `hub_secret` signs as GitHub does (`X-Hub-Signature-256`). `max_concurrent` and `rate` hold
+    over all workers. After `disable_after` of nothing but failures it is disabled; None: never.
+    """
 
     name: Name
     url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
@@ -95,6 +112,14 @@ class Target(Spec):
         seconds=15
     )
     skip_cert_verify: bool = False
+    retiring_secrets: Annotated[list[RetiringSecret], Field(max_length=10)] = []
+    hub_secret: Secret | None = None
+    tls: Tls | None = None
+    proxy: Proxy | None = None
+    max_concurrent: Annotated[int, Field(ge=1, le=1000)] | None = None
+    rate: Rate | None = None
+    breaker: Breaker | None = Breaker()
+    disable_after: Annotated[Duration, Field(ge=timedelta(minutes=1))] | None = timedelta(days=5)
     managed_by: Name | None = None
 
 
@@ -129,11 +154,16 @@ RetryOn = Annotated[
 ]
 
 
+_GROWING = ("initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts")
+
+
 class RetryPolicy(Spec):
     """When a failed attempt is repeated: Temporal's names, then ours.
 
     The default is ten attempts over three days, after Standard Webhooks. At most 50
-    attempts, so that a delivery's history stays under Temporal's limit of 50 MiB.
+    attempts, so that a delivery's history stays under Temporal's limit of 50 MiB. `schedule`
+    lists the waits instead. With `reconnect` a first attempt that found no connection is made
+    again at once, which counts as no attempt.
     """
 
     initial_interval: Duration = timedelta(seconds=5)
@@ -141,7 +171,9 @@ class RetryPolicy(Spec):
     maximum_interval: Duration = timedelta(hours=22)
     maximum_attempts: Annotated[int, Field(ge=1, le=50)] = 10
     expires_after: Duration = timedelta(days=3)
+    schedule: Annotated[list[Duration], Field(min_length=1, max_length=49)] | None = None
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.1
+    reconnect: bool = True
     retry_on: Annotated[list[RetryOn], Field(max_length=100)] = [
         "network",
         "timeout",
@@ -157,6 +189,14 @@ class RetryPolicy(Spec):
             raise ValueError("maximum_interval is shorter than initial_interval")
         return self
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        # By value: what was stored names every field.
+        for name in _GROWING if self.schedule else ():
+            if getattr(self, name) != RetryPolicy.model_fields[name].default:
+                raise fault([name], "not beside schedule, which lists the waits")
+        return self
+
 
 class MessageTemplate(Spec):
     """The text of the format `template`, and the content type by which values are escaped."""
@@ -166,7 +206,11 @@ class MessageTemplate(Spec):
 
 
 class Policy(Spec):
-    """Which events go to which targets, in which format, with which retry."""
+    """Which events go to which targets, in which format, with which retry.
+
+    `group` gathers events into one message; with `ordered` a target gets those of a repository
+    one after another.
+    """
 
     name: Name
     description: Description = ""
@@ -178,6 +222,8 @@ class Policy(Spec):
     format: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")] = "default"
     template: MessageTemplate | None = None
     retry: RetryPolicy = RetryPolicy()
+    group: Group | None = None
+    ordered: bool = False
     managed_by: Name | None = None
 
     @model_validator(mode="after")

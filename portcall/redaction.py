@@ -81,9 +81,11 @@ class Redaction:
         return data
 
 
-def redaction_for(target: Target) -> Redaction:
-    """Give what hides the secrets of a target."""
+def redaction_for(target: Target, token: str | None = None) -> Redaction:
+    """Give what hides the secrets of a target, and the access token that it was sent."""
     secrets = {*_auth_secrets(target), *_signing_secrets(target), *_named_secrets(target)}
+    if token:
+        secrets.add(token.encode())
     return Redaction(secrets, (name for name, _ in auth_headers(target.auth)))
 
 

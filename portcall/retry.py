@@ -33,17 +33,26 @@ class GiveUp:
 
 
 Decision = Delivered | TryAgain | GiveUp
+AT_ONCE = TryAgain(timedelta())
+"""After a first attempt that found no connection."""
 
 
 def backoff(policy: RetryPolicy, number: int, chance: float) -> timedelta:
     """Give the wait after attempt `number` (from 1), spread by `jitter` with `chance` in [0, 1)."""
+    spread = 1 + policy.jitter * (2 * chance - 1)
+    if policy.schedule:
+        return policy.schedule[min(number, len(policy.schedule)) - 1] * spread
     longest = policy.maximum_interval.total_seconds()
     try:
         grown = policy.initial_interval.total_seconds() * policy.backoff_coefficient ** (number - 1)
     except OverflowError:
         grown = longest
-    spread = 1 + policy.jitter * (2 * chance - 1)
     return timedelta(seconds=min(grown, longest) * spread)
+
+
+def attempts_allowed(policy: RetryPolicy) -> int:
+    """Give how many attempts there are: one more than the schedule has waits."""
+    return len(policy.schedule) + 1 if policy.schedule else policy.maximum_attempts
 
 
 def is_retryable(policy: RetryPolicy, record: AttemptRecord) -> bool:
@@ -58,12 +67,20 @@ def is_retryable(policy: RetryPolicy, record: AttemptRecord) -> bool:
 
 
 def decide(
-    policy: RetryPolicy, number: int, record: AttemptRecord, elapsed: timedelta, chance: float
+    policy: RetryPolicy,
+    number: int,
+    record: AttemptRecord,
+    elapsed: timedelta,
+    chance: float,
+    *,
+    reconnected: bool = False,
 ) -> Decision:
     """Decide what follows attempt `number`, `elapsed` after the delivery began.
 
-    A `Retry-After` lengthens the wait, never shortens it (RFC 9110, section 10.2.3). A wait
-    that would pass `expires_after` is cut to it, so that the last attempt falls on the expiry.
+    `reconnected`: the first attempt found no connection and was made again at once, which does
+    not count. A `Retry-After` lengthens the wait, never shortens it (RFC 9110, section 10.2.3).
+    A wait that would pass `expires_after` is cut to it, so that the last attempt falls on the
+    expiry.
     """
     if record.outcome is AttemptOutcome.DELIVERED:
         return Delivered()
@@ -71,16 +88,36 @@ def decide(
         return GiveUp(Outcome.BLOCKED, record.summary())
     if not is_retryable(policy, record):
         return GiveUp(Outcome.REJECTED, f"{record.summary()} is not in retry_on")
-    if number >= policy.maximum_attempts:
-        return GiveUp(
-            Outcome.EXHAUSTED,
-            f"{number} of {number} attempts failed, the last with {record.summary()}",
-        )
+    return _after_failure(policy, number, record, elapsed, chance, reconnected=reconnected)
+
+
+def _after_failure(
+    policy: RetryPolicy,
+    number: int,
+    record: AttemptRecord,
+    elapsed: timedelta,
+    chance: float,
+    *,
+    reconnected: bool,
+) -> Decision:
+    counted = number - reconnected
     left = policy.expires_after - elapsed
+    if policy.reconnect and number == 1 and left > timedelta() and _found_no_connection(record):
+        return AT_ONCE
+    if counted >= attempts_allowed(policy):
+        reason = f"{number} of {number} attempts failed, the last with {record.summary()}"
+        return GiveUp(Outcome.EXHAUSTED, reason)
     if left <= timedelta():
-        limit = format_duration(policy.expires_after)
-        return GiveUp(
-            Outcome.EXHAUSTED, f"expired after {limit}, the last attempt with {record.summary()}"
-        )
-    delay = max(backoff(policy, number, chance), record.retry_after or timedelta())
+        return expired(policy, f"the last attempt with {record.summary()}")
+    delay = max(backoff(policy, counted, chance), record.retry_after or timedelta())
     return TryAgain(min(delay, left))
+
+
+def expired(policy: RetryPolicy, last: str) -> GiveUp:
+    """Give up since `expires_after` is over; `last` says what stood in the way at the end."""
+    limit = format_duration(policy.expires_after)
+    return GiveUp(Outcome.EXHAUSTED, f"expired after {limit}, {last}")
+
+
+def _found_no_connection(record: AttemptRecord) -> bool:
+    return record.error is not None and record.error.type is ErrorType.CONNECT

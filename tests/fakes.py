@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
-from portcall.auth import OidcAuth
+from portcall.attempts import AttemptError, AttemptRecord
+from portcall.auth import OAuth2Auth, OidcAuth
 from portcall.errors import (
     ConflictError,
     EngineUnavailableError,
@@ -20,9 +21,20 @@ from portcall.errors import (
     UnreadableError,
 )
 from portcall.events import RegistryEvent
+from portcall.health import HealthChange
 from portcall.ids import derived_id, event_workflow_id
 from portcall.policies import Policy, RegistryAccess, Source, Target, is_holding
-from portcall.ports import InboxEntry, Manifest, PolicySnapshot, SpecT, Started, Stored
+from portcall.ports import (
+    Closed,
+    InboxEntry,
+    Manifest,
+    NotYet,
+    Permit,
+    PolicySnapshot,
+    SpecT,
+    Started,
+    Stored,
+)
 from portcall.sources.repeats import WINDOW, id_before
 
 
@@ -234,6 +246,12 @@ class FakeEngine:
     refuses: bool = False
     events: dict[str, RegistryEvent] = field(default_factory=dict)
     released: list[tuple[str, str]] = field(default_factory=list)
+    drained: list[str] = field(default_factory=list)
+
+    async def drain(self, target: str) -> None:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        self.drained.append(target)
 
     async def release(self, noun: str, name: str) -> None:
         if not self.available:
@@ -258,6 +276,38 @@ class FakeEngine:
         duplicate = workflow_id in self.events
         self.events.setdefault(workflow_id, event)
         return Started(event_id=event.id, duplicate=duplicate)
+
+
+@dataclass
+class FakeGate:
+    """A `TargetGate` that gives the same answer to all, and remembers how attempts ended."""
+
+    answer: NotYet | Closed | None = None
+    changes: Sequence[HealthChange] = ()
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+    left: list[AttemptRecord | None] = field(default_factory=list)
+
+    async def enter(self, target: Target, *, queued: bool) -> Permit | NotYet | Closed:
+        self.asked.append((target.name, queued))
+        return self.answer or Permit(target)
+
+    async def leave(
+        self,
+        permit: Permit,  # noqa: ARG002
+        record: AttemptRecord | None,
+    ) -> Sequence[HealthChange]:
+        self.left.append(record)
+        return self.changes
+
+
+@dataclass
+class FakeAccessTokens:
+    """`AccessTokens` that always has this one, or this objection."""
+
+    answer: str | AttemptError = "an-access-token"
+
+    async def token(self, auth: OAuth2Auth, *, renew: bool = False) -> str | AttemptError:  # noqa: ARG002
+        return self.answer
 
 
 @dataclass

@@ -7,39 +7,55 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 
+from activities.admission import Admission
+from activities.announce import Announce
 from activities.attempt_delivery import AttemptDelivery
 from activities.match_policies import MatchPolicies
 from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
+from activities.sending import Sender
 from activities.verify_event import VerifyEvent
 from portcall.adapters.database import open_database, the_secret_key
+from portcall.adapters.gate import TargetSlots
 from portcall.adapters.http import HttpTransport
+from portcall.adapters.oauth2 import OAuth2Tokens
 from portcall.adapters.registry_api import RegistryApi
+from portcall.adapters.temporal import TemporalEngine
 from portcall.formats.known import load_formats
 from portcall.ids import TASK_QUEUE, verification_queue
-from portcall.ports import PolicyStore, Transport
+from portcall.ports import PolicyStore, TargetGate, Transport
 from portcall.settings import Settings
+from workflows.backlog import BacklogWorkflow
 from workflows.delivery import DeliveryWorkflow
 from workflows.registry_event import RegistryEventWorkflow
 from workflows.release import ReleaseWorkflow
 
-WORKFLOWS = (RegistryEventWorkflow, DeliveryWorkflow, ReleaseWorkflow)
+WORKFLOWS = (RegistryEventWorkflow, DeliveryWorkflow, ReleaseWorkflow, BacklogWorkflow)
 GRACE = timedelta(seconds=20)
 """How long attempts under way may go on when the worker is told to stop."""
 
 
 def build_worker(
-    client: Client, store: PolicyStore, transport: Transport, *, task_queue: str = TASK_QUEUE
+    client: Client,
+    store: PolicyStore,
+    transport: Transport,
+    gate: TargetGate,
+    *,
+    task_queue: str = TASK_QUEUE,
 ) -> Worker:
     """Make a worker for all workflows, and all activities but verification."""
     formats = load_formats()
+    engine = TemporalEngine(client, task_queue=task_queue)
+    sender = Sender(transport, OAuth2Tokens(transport))
+    admission = Admission(gate, engine)
     return Worker(
         client,
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
             MatchPolicies(store, formats).match_policies,
-            AttemptDelivery(store, transport, formats).attempt_delivery,
+            AttemptDelivery(store, sender, formats, admission).attempt_delivery,
+            Announce(store, engine).announce_given_up,
             request_cancellation,
             release_held,
         ],
@@ -76,6 +92,6 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
         open_database(url, secret_key) as database,
         HttpTransport(settings.allowed_networks) as transport,
         build_verification_worker(client, database.store, transport),
-        build_worker(client, database.store, transport) as worker,
+        build_worker(client, database.store, transport, TargetSlots()) as worker,
     ):
         yield worker

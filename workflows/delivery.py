@@ -9,6 +9,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import Priority
 from temporalio.common import RetryPolicy as NativeRetry
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -20,8 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from portcall.events import RegistryEvent, Value
     from portcall.ids import progress, without_attempt
     from portcall.policies import RetryPolicy
-    from portcall.retry import Delivered, GiveUp, TryAgain, decide
-    from workflows.cancellation import end_cancelled
+    from portcall.retry import AT_ONCE, Decision, Delivered, GiveUp, TryAgain, decide, expired
+    from workflows.announcing import announce_given_up
+    from workflows.turns import end_turn, take_turn
+    from workflows.waiting import Waiting
 
 ONCE = NativeRetry(maximum_attempts=1)
 LONGEST_ATTEMPT = timedelta(minutes=10)
@@ -31,7 +34,8 @@ HEARTBEAT = timedelta(seconds=15)
 class DeliveryInput(Value):
     """One event for one target of one policy; no secret. `retry` is the policy's as it was then.
 
-    `held`: the policy was suspended then, and the delivery waits until it is resumed.
+    `held`: the policy was suspended then, and the delivery waits until it is resumed. `more` are
+    the other events of a group. `lane` is the workflow that gives an ordered delivery its turn.
     """
 
     event: RegistryEvent
@@ -40,6 +44,8 @@ class DeliveryInput(Value):
     format: str = "default"
     retry: RetryPolicy = RetryPolicy()
     held: bool = False
+    more: tuple[RegistryEvent, ...] = ()
+    lane: str | None = None
 
 
 class DeliveryResult(Value):
@@ -54,81 +60,117 @@ class DeliveryWorkflow:
     """Deliver one event to one target.
 
     Signals: `retry_now` ends the wait for the next attempt, or asks whether a suspension is
-    over; `cancel` ends the delivery as Canceled, after an attempt under way has been recorded.
+    over or the target has room; `your_turn` is an ordered delivery's; `cancel` ends the delivery
+    as Canceled, after an attempt under way has been recorded.
     Search attributes: those of the event, `Policy`, `Target`, `Outcome`, `HttpStatus`,
     `Attempts`, `NextAttemptAt`.
     """
 
     def __init__(self) -> None:
-        """Start with nobody having asked for anything."""
-        self._retry_now = False
-        self._cancel = False
-        self._held = False
+        """Start with nothing to wait for."""
+        self._waiting = Waiting()
+        self._paused: Outcome | None = None
+        self._reconnected = False
         self._began = workflow.now()
 
     @workflow.signal
     def retry_now(self) -> None:
         """Make the next attempt at once."""
-        self._retry_now = True
+        self._waiting.go_on = True
+
+    @workflow.signal
+    def your_turn(self) -> None:
+        """Begin: what was ordered before this has ended."""
+        self._waiting.turn = True
 
     @workflow.signal
     def cancel(self) -> None:
         """End the delivery without another attempt."""
-        self._cancel = True
+        self._waiting.cancel = True
 
     @workflow.run
     async def run(self, delivery: DeliveryInput) -> DeliveryResult:
         """Attempt until delivered, given up or cancelled."""
-        number = 0
+        if delivery.lane is None:
+            return await self._deliver(delivery)
+        try:
+            await take_turn(self._waiting)
+            self._began = workflow.now()
+            return await self._deliver(delivery)
+        finally:
+            await end_turn(delivery.lane)
+
+    async def _deliver(self, delivery: DeliveryInput) -> DeliveryResult:
+        number, status, show = 1, None, workflow.upsert_search_attributes
         while True:
-            number += 1
-            record = await self._attempt(delivery, number)
-            status, show = record.http_status, workflow.upsert_search_attributes
-            elapsed = workflow.now() - self._began
-            match decide(delivery.retry, number, record, elapsed, workflow.random().random()):
+            found = await self._attempt(delivery, number)
+            if isinstance(found, AttemptRecord):
+                status, decision = found.http_status, self._decide(delivery.retry, number, found)
+            else:
+                number, decision = number - 1, found
+            match decision:
                 case Delivered():
                     show(progress(Outcome.DELIVERED, number, status))
                     return DeliveryResult(attempts=number, http_status=status)
                 case GiveUp(outcome=outcome, reason=reason):
                     show(progress(outcome, number, status))
+                    await announce_given_up(delivery, outcome, reason, number, status)
                     raise ApplicationError(reason, type=f"Delivery{outcome.value.capitalize()}")
                 case TryAgain(delay=delay):
                     show(progress(Outcome.RETRYING, number, status, workflow.now() + delay))
-                    await self._wait(delay, f"attempt {number + 1} in {format_duration(delay)}")
+                    summary = f"attempt {number + 1} in {format_duration(delay)}"
+                    await self._waiting.wait(delay, summary)
+                    number += 1
 
-    async def _attempt(self, delivery: DeliveryInput, number: int) -> AttemptRecord:
+    def _decide(self, retry: RetryPolicy, number: int, record: AttemptRecord) -> Decision:
+        elapsed, chance = workflow.now() - self._began, workflow.random().random()
+        decision = decide(retry, number, record, elapsed, chance, reconnected=self._reconnected)
+        self._reconnected = self._reconnected or decision == AT_ONCE
+        return decision
+
+    async def _attempt(self, delivery: DeliveryInput, number: int) -> AttemptRecord | GiveUp:
         """Make one attempt; what keeps us from it does not count as one and is waited out."""
         pauses = 0
         while True:
-            self._retry_now = False
+            self._waiting.go_on = False
             started = workflow.now()
             handle = workflow.start_activity_method(
                 AttemptDelivery.attempt_delivery,
-                AttemptInput(**dict(delivery), number=number),
+                AttemptInput(
+                    **dict(delivery), number=number, queued=self._paused is Outcome.QUEUED
+                ),
                 start_to_close_timeout=LONGEST_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=ONCE,
                 cancellation_type=workflow.ActivityCancellationType.ABANDON,
                 summary=f"attempt {number} → {delivery.target}",
+                priority=Priority(fairness_key=delivery.target),
             )
             found = await self._recorded(handle, number, started)
             if isinstance(found, AttemptRecord):
-                self._held = False
+                self._paused = None
                 return found
+            left = delivery.retry.expires_after - (workflow.now() - self._began)
+            if found.outcome is Outcome.QUEUED and left <= timedelta():
+                return expired(delivery.retry, found.reason)
             pauses += 1
-            await self._pause(found, pauses)
+            await self._pause(found, pauses, left)
 
-    async def _pause(self, pause: Pause, count: int) -> None:
-        """Wait out an outage of ours, or a suspension, for which time stands still."""
-        if not pause.held:
-            await self._wait(timedelta(seconds=min(2**count, 300)), pause.reason)
+    async def _pause(self, pause: Pause, count: int, left: timedelta) -> None:
+        """Wait out an outage of ours, a queue, or a suspension, for which time stands still."""
+        if pause.outcome is None:
+            delay = timedelta(seconds=min(2**count, 300))
+            await self._waiting.wait(delay, pause.reason)
             return
-        if not self._held:
-            self._held = True
-            workflow.upsert_search_attributes(without_attempt(Outcome.HELD))
+        if self._paused is not pause.outcome:
+            self._paused = pause.outcome
+            workflow.upsert_search_attributes(without_attempt(pause.outcome))
         paused_at, delay = workflow.now(), timedelta(minutes=min(2 ** (count - 1), 360))
-        await self._wait(delay, pause.reason, signalled=self._retry_now)
-        self._began += workflow.now() - paused_at
+        if pause.outcome is Outcome.QUEUED:
+            delay = min(delay, left)
+        await self._waiting.wait(delay, pause.reason, signalled=self._waiting.go_on)
+        if pause.outcome is Outcome.HELD:
+            self._began += workflow.now() - paused_at
 
     async def _recorded(
         self, handle: workflow.ActivityHandle[AttemptRecord], number: int, started: datetime
@@ -140,19 +182,4 @@ class DeliveryWorkflow:
             except ActivityError as error:
                 return record_of_failure(error, number=number, started_at=started)
             except asyncio.CancelledError:
-                self._cancel = True
-
-    async def _wait(self, delay: timedelta, summary: str, *, signalled: bool = False) -> None:
-        """Wait for the time, `retry_now` or a cancellation; the last raises CancelledError."""
-        self._retry_now = signalled
-        try:
-            await workflow.wait_condition(
-                lambda: self._retry_now or self._cancel, timeout=delay, timeout_summary=summary
-            )
-        except TimeoutError:
-            return
-        except asyncio.CancelledError:
-            self._cancel = True
-        if self._cancel:
-            workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
-            await end_cancelled()
+                self._waiting.cancel = True

@@ -17,6 +17,7 @@ from portcall.errors import EngineUnavailableError, InvalidInputError, NotFoundE
 from portcall.events import RegistryEvent
 from portcall.ids import (
     TASK_QUEUE,
+    backlog_workflow_id,
     event_attributes,
     event_title,
     event_workflow_id,
@@ -24,6 +25,7 @@ from portcall.ids import (
 )
 from portcall.ports import Held, Started
 from portcall.sources.repeats import WINDOW, id_before
+from workflows.backlog import BacklogInput, BacklogWorkflow
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
 from workflows.release import ReleaseInput, ReleaseWorkflow
 
@@ -132,6 +134,19 @@ class TemporalEngine:
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
                 static_summary=f"deliveries held for the {noun} {name} go on",
+                rpc_timeout=timedelta(seconds=5),
+            )
+
+    async def drain(self, target: str) -> None:
+        """Start the walk over the target's queue, unless one is under way."""
+        with translated():
+            await self._client.start_workflow(
+                BacklogWorkflow.run,
+                BacklogInput(target=target),
+                id=backlog_workflow_id(target),
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"deliveries queued for the target {target}",
                 rpc_timeout=timedelta(seconds=5),
             )
 

@@ -1,8 +1,9 @@
 """What a format is: `render` takes an event and gives the message to send."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from portcall.attempts import Headers
 from portcall.events import RegistryEvent
@@ -38,3 +39,19 @@ class Format(Protocol):
     def render(self, event: RegistryEvent) -> Message:
         """Give the message; never fails for an event that a source produced."""
         ...
+
+
+@runtime_checkable
+class GroupFormat(Format, Protocol):
+    """A format that can also write several events down as one message."""
+
+    def render_group(self, events: Sequence[RegistryEvent]) -> Message:
+        """Give one message for all of them, two at least, in the order in which they came."""
+        ...
+
+
+def render_group(known: Format, events: Sequence[RegistryEvent]) -> Message:
+    """Give one message for several events; which formats can is checked with the policy."""
+    if isinstance(known, GroupFormat):
+        return known.render_group(events)
+    raise TypeError(f"the format {known.name} writes one event at a time")

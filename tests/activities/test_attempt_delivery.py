@@ -21,14 +21,17 @@ from temporalio.exceptions import (
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.testing import ActivityEnvironment
 
+from activities.admission import Admission
 from activities.attempt_delivery import AttemptDelivery, AttemptInput
 from activities.attempt_failure import Pause, record_of_failure
 from activities.heartbeats import HEARTBEAT_SECONDS
+from activities.sending import Sender
 from portcall.attempts import (
     AttemptError,
     AttemptOutcome,
     AttemptRecord,
     ErrorType,
+    Outcome,
     Timings,
 )
 from portcall.auth import BearerAuth
@@ -37,7 +40,7 @@ from portcall.formats.known import load_formats
 from portcall.ids import DeliveryKey, webhook_id
 from portcall.policies import Policy, Target
 from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
-from tests.fakes import FakeStore
+from tests.fakes import FakeAccessTokens, FakeEngine, FakeGate, FakeStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "t0p-s3cr3t/token+="
@@ -89,7 +92,12 @@ async def store():
 
 
 async def make(store, wire, attempt=ATTEMPT, environment=None):
-    activity = AttemptDelivery(store, wire, load_formats()).attempt_delivery
+    activity = AttemptDelivery(
+        store,
+        Sender(wire, FakeAccessTokens()),
+        load_formats(),
+        Admission(FakeGate(), FakeEngine()),
+    ).attempt_delivery
     return await (environment or ActivityEnvironment()).run(activity, attempt)
 
 
@@ -228,7 +236,7 @@ async def test_an_outage_of_the_policy_database_is_no_attempt(store):
     failure, record = await failed(store, Wire())
     assert failure.type == "StoreUnavailable"
     assert failure.category is ApplicationErrorCategory.BENIGN
-    assert record == Pause("The policy database does not answer.", held=False)
+    assert record == Pause("The policy database does not answer.", None)
 
 
 async def suspended(store, **changed):
@@ -261,7 +269,7 @@ async def test_what_is_suspended_and_holds_makes_the_delivery_wait_and_nothing_i
     failure, pause = await failed(store, wire, attempt)
     assert failure.type == "DeliveryHeld"
     assert failure.category is ApplicationErrorCategory.BENIGN
-    assert pause == Pause(f"the {who} is disabled and holds its deliveries", held=True)
+    assert pause == Pause(f"the {who} is disabled and holds its deliveries", Outcome.HELD)
     assert wire.requests == []
 
 

@@ -28,6 +28,7 @@ from portcall.attempts import (
 from portcall.events import RegistryEvent, Verification
 from portcall.ids import verification_queue
 from portcall.matching import Match, MatchResult
+from portcall.own_events import GivenUp
 from portcall.policies import RetryPolicy
 from worker.wiring import WORKFLOWS
 
@@ -136,6 +137,18 @@ class ScriptedMatches:
         return MatchResult(matches=self.matches)
 
 
+class ScriptedAnnouncements:
+    """An announce activity that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[GivenUp] = []
+
+    @activity.defn(name="announce_given_up")
+    async def announce_given_up(self, given_up: GivenUp) -> str | None:
+        self.told.append(given_up)
+        return None
+
+
 class ScriptedRegistry:
     """A verify activity that fails so often, then gives the event so, with these facts."""
 
@@ -164,6 +177,7 @@ async def scripted_worker(
     attempts: ScriptedAttempts | None = None,
     matches: ScriptedMatches | None = None,
     *,
+    announcements: ScriptedAnnouncements | None = None,
     verify: Callable[..., object] | None = None,
 ) -> AsyncIterator[str]:
     """Run the real workflows on scripted activities; give the task queue of their own."""
@@ -175,6 +189,7 @@ async def scripted_worker(
         activities=[
             (attempts or ScriptedAttempts(200)).attempt_delivery,
             (matches or ScriptedMatches()).match_policies,
+            (announcements or ScriptedAnnouncements()).announce_given_up,
             request_cancellation,
             release_held,
         ],

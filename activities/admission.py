@@ -1,0 +1,57 @@
+"""Asks a target's gate before an attempt, and tells it afterwards how the attempt ended.
+
+What the attempts show of the target, and what is worth telling, becomes an event of
+Portcall's own; of a delivery of such an event nothing is told.
+"""
+
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.attempt_failure import DELIVERY_QUEUED, failure
+from activities.suspension import NothingSentError
+from portcall.attempts import AttemptRecord
+from portcall.errors import PortcallError
+from portcall.events import RegistryEvent
+from portcall.own_events import OWN_SOURCE, target_event
+from portcall.policies import Target
+from portcall.ports import Closed, Engine, Permit, TargetGate
+
+RPC_TIMEOUT = timedelta(seconds=5)
+
+
+class Admission:
+    """The gate, and where a queue is set in motion and an event started."""
+
+    def __init__(self, gate: TargetGate, engine: Engine) -> None:
+        """Take what the worker built."""
+        self._gate = gate
+        self._engine = engine
+
+    async def enter(self, target: Target, *, queued: bool) -> Permit:
+        """Give the permit; raise the failure that has the delivery wait, or NothingSentError."""
+        answer = await self._gate.enter(target, queued=queued)
+        if isinstance(answer, Permit):
+            return answer
+        if isinstance(answer, Closed):
+            raise NothingSentError(answer.reason)
+        await self._drain(target.name)
+        raise failure(answer.reason, DELIVERY_QUEUED)
+
+    async def leave(
+        self, permit: Permit, record: AttemptRecord | None, event: RegistryEvent
+    ) -> None:
+        """Give the permit back; never raises."""
+        for change in await self._gate.leave(permit, record):
+            if event.source != OWN_SOURCE:
+                try:
+                    await self._engine.start(target_event(change), timeout=RPC_TIMEOUT)
+                except PortcallError as error:
+                    activity.logger.warning("%s was not told: %s", change.type, error.message)
+
+    async def _drain(self, target: str) -> None:
+        """Set the queue in motion; the delivery looks by itself, later, where that fails."""
+        try:
+            await self._engine.drain(target)
+        except PortcallError as error:
+            activity.logger.warning("the queue of %s stands: %s", target, error.message)

@@ -1,0 +1,44 @@
+"""Has a delivery that was given up told as an event of Portcall's own."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.announce import Announce
+    from portcall.attempts import Outcome
+    from portcall.own_events import OWN_SOURCE, GivenUp
+
+if TYPE_CHECKING:
+    from workflows.delivery import DeliveryInput
+
+
+async def announce_given_up(
+    delivery: "DeliveryInput", outcome: Outcome, reason: str, attempts: int, status: int | None
+) -> None:
+    """Start the event, unless the delivery was of such an event itself: no loop can come of it."""
+    if delivery.event.source == OWN_SOURCE:
+        return
+    given_up = GivenUp(
+        event=delivery.event.without_raw(),
+        policy=delivery.policy,
+        target=delivery.target,
+        outcome=outcome,
+        reason=reason,
+        attempts=attempts,
+        http_status=status,
+    )
+    try:
+        await workflow.execute_activity_method(
+            Announce.announce_given_up,
+            given_up,
+            start_to_close_timeout=timedelta(seconds=10),
+            schedule_to_close_timeout=timedelta(minutes=5),
+            retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=30)),
+            summary=f"tell that it was {outcome.value}",
+        )
+    except ActivityError:
+        workflow.logger.warning("nobody was told that a delivery was given up")

@@ -1,0 +1,47 @@
+"""How a delivery waits: for the time, for somebody who wants it to go on, for a cancellation."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from portcall.attempts import Outcome
+    from portcall.ids import without_attempt
+    from workflows.cancellation import end_cancelled
+
+
+class Waiting:
+    """What was signalled: to go on at once, that an ordered delivery's turn has come, to end."""
+
+    def __init__(self) -> None:
+        """Start with nobody having asked for anything."""
+        self.go_on = False
+        self.turn = False
+        self.cancel = False
+
+    async def wait(self, delay: timedelta, summary: str, *, signalled: bool = False) -> None:
+        """Wait for `go_on`, at most so long; `signalled`: it came already."""
+        self.go_on = signalled
+        await self._until(lambda: self.go_on, delay, summary)
+
+    async def wait_for_turn(self) -> None:
+        """Wait for the turn, or somebody who does not want to wait for it."""
+        await self._until(lambda: self.turn or self.go_on, None, None)
+
+    async def _until(
+        self, is_over: Callable[[], bool], delay: timedelta | None, summary: str | None
+    ) -> None:
+        """Wait; a cancellation ends the workflow."""
+        try:
+            await workflow.wait_condition(
+                lambda: is_over() or self.cancel, timeout=delay, timeout_summary=summary
+            )
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            self.cancel = True
+        if self.cancel:
+            workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
+            await end_cancelled()
