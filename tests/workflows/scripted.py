@@ -138,13 +138,16 @@ class ScriptedMatches:
 
 
 class ScriptedAnnouncements:
-    """An announce activity that remembers what it was told."""
+    """An announce activity that remembers what it was told, or fails for good."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, failure: str | None = None) -> None:
+        self.failure = failure
         self.told: list[GivenUp] = []
 
     @activity.defn(name="announce_given_up")
     async def announce_given_up(self, given_up: GivenUp) -> str | None:
+        if self.failure:
+            raise ApplicationError(self.failure, type="Bug", non_retryable=True)
         self.told.append(given_up)
         return None
 

@@ -16,14 +16,24 @@ from portcall.ids import (
     delivery_attributes,
     delivery_workflow_id,
 )
-from tests.workflows.scripted import PATIENT, QUICK, ScriptedAttempts, an_event, scripted_worker
+from portcall.own_events import OWN_SOURCE
+from tests.workflows.scripted import (
+    PATIENT,
+    QUICK,
+    ScriptedAnnouncements,
+    ScriptedAttempts,
+    an_event,
+    scripted_worker,
+)
 from workflows.delivery import DeliveryInput, DeliveryResult, DeliveryWorkflow
 
 Delivery = WorkflowHandle[DeliveryWorkflow, DeliveryResult]
 
 
-async def start(client: Client, queue: str, retry: object = QUICK) -> Delivery:
-    event = an_event()
+async def start(
+    client: Client, queue: str, retry: object = QUICK, source: str = "dist"
+) -> Delivery:
+    event = an_event(source=source)
     return await client.start_workflow(
         DeliveryWorkflow.run,
         DeliveryInput(event=event, policy="p", target="ci", retry=retry),
@@ -263,3 +273,74 @@ async def test_a_fault_of_ours_is_repeated_like_a_failed_attempt(temporal_client
     async with scripted_worker(temporal_client, ScriptedAttempts(ValueError("bug"), 200)) as queue:
         handle = await start(temporal_client, queue)
         assert (await handle.result()).attempts == 2
+
+
+async def test_a_first_attempt_without_a_connection_is_made_again_at_once_and_does_not_count(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(ErrorType.CONNECT, ErrorType.CONNECT, 503, 503, 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        error = await failure(handle)
+        assert error.message == "4 of 4 attempts failed, the last with HTTP 503"
+        names = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
+        assert names.count("timer_started_event_attributes") == 2
+
+
+async def test_a_policy_can_do_without_the_second_try_at_once(temporal_client: Client) -> None:
+    plain = QUICK.model_copy(update={"reconnect": False})
+    async with scripted_worker(temporal_client, ScriptedAttempts(ErrorType.CONNECT)) as queue:
+        error = await failure(await start(temporal_client, queue, plain))
+        assert error.message.startswith("3 of 3 attempts failed")
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "attempts"),
+    [(503, "exhausted", 3), (404, "rejected", 1), (ErrorType.BLOCKED, "blocked", 1)],
+)
+async def test_a_delivery_that_is_given_up_is_announced(
+    temporal_client: Client, answer: int | ErrorType, outcome: str, attempts: int
+) -> None:
+    announcements = ScriptedAnnouncements()
+    async with scripted_worker(
+        temporal_client, ScriptedAttempts(answer), announcements=announcements
+    ) as queue:
+        error = await failure(await start(temporal_client, queue))
+    [told] = announcements.told
+    assert (told.outcome, told.attempts, told.reason) == (outcome, attempts, error.message)
+    assert (told.policy, told.target) == ("p", "ci")
+
+
+async def test_a_delivery_that_arrives_or_is_cancelled_is_not_announced(
+    temporal_client: Client,
+) -> None:
+    announcements = ScriptedAnnouncements()
+    async with scripted_worker(
+        temporal_client, ScriptedAttempts(200, 503), announcements=announcements
+    ) as queue:
+        await (await start(temporal_client, queue)).result()
+        waiting = await start(temporal_client, queue, PATIENT)
+        await until_shown(waiting, "retrying")
+        await waiting.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await waiting.result()
+    assert announcements.told == []
+
+
+async def test_of_an_event_of_portcalls_own_nothing_is_announced(temporal_client: Client) -> None:
+    announcements = ScriptedAnnouncements()
+    async with scripted_worker(
+        temporal_client, ScriptedAttempts(404), announcements=announcements
+    ) as queue:
+        await failure(await start(temporal_client, queue, source=OWN_SOURCE))
+    assert announcements.told == []
+
+
+async def test_an_announcement_that_cannot_be_made_does_not_change_the_end(
+    temporal_client: Client,
+) -> None:
+    announcements = ScriptedAnnouncements(failure="a bug")
+    async with scripted_worker(
+        temporal_client, ScriptedAttempts(404), announcements=announcements
+    ) as queue:
+        assert (await failure(await start(temporal_client, queue))).type == "DeliveryRejected"
