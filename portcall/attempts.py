@@ -21,13 +21,14 @@ class Outcome(StrEnum):
     """Where a delivery stands; the value of the search attribute `Outcome`.
 
     `held`: what it belongs to is suspended. `queued`: it waits for its target, which is at its
-    limit or paused, or for its turn.
+    limit or paused. `waiting`: for its turn, behind an earlier one of the same repository.
     """
 
     DELIVERING = "delivering"
     RETRYING = "retrying"
     HELD = "held"
     QUEUED = "queued"
+    WAITING = "waiting"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
     REJECTED = "rejected"

@@ -106,8 +106,8 @@ class Filter(BaseModel):
     policy: Text | None = None
     target: Text | None = None
     outcome: Literal[
-        "delivering", "retrying", "held", "queued", "delivered", "exhausted", "rejected",
-        "blocked", "cancelled", "matched", "unmatched",
+        "delivering", "retrying", "held", "queued", "waiting", "delivered", "exhausted",
+        "rejected", "blocked", "cancelled", "matched", "unmatched",
     ] | None = None  # fmt: skip
     http_status: Annotated[int, Field(ge=100, le=599)] | None = None
     since: Moment | None = None

@@ -16,7 +16,7 @@ from portcall.log import Filter
 
 EVENT_WORKFLOW = "RegistryEventWorkflow"
 DELIVERY_WORKFLOW = "DeliveryWorkflow"
-_OPEN = ("delivering", "retrying", "held", "queued")
+_OPEN = ("delivering", "retrying", "held", "queued", "waiting")
 _ENDED_FROM_OUTSIDE = f"(Outcome IN {_OPEN} AND ExecutionStatus IN ('Failed', 'TimedOut'))"
 _EVENT_OUTCOMES = ("matched", "unmatched")
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
 async def take_turn(waiting: Waiting) -> None:
     """Wait until all that was ordered before has ended; `retry_now` does not wait for it."""
     if not waiting.turn:
-        workflow.upsert_search_attributes(without_attempt(Outcome.QUEUED))
+        workflow.upsert_search_attributes(without_attempt(Outcome.WAITING))
     await waiting.wait_for_turn()
 
 

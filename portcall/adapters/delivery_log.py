@@ -23,7 +23,13 @@ from portcall.search import DELIVERY_WORKFLOW, Cursor, in_event_ids, visibility_
 
 MOST_RUNS = 100
 _ENDED_BY_HAND = (Status.CANCELED, Status.TERMINATED)
-_OPEN_OUTCOMES = (Outcome.DELIVERING, Outcome.RETRYING, Outcome.HELD)
+_OPEN_OUTCOMES = (
+    Outcome.DELIVERING,
+    Outcome.RETRYING,
+    Outcome.HELD,
+    Outcome.QUEUED,
+    Outcome.WAITING,
+)
 
 
 class WebUi(NamedTuple):

@@ -46,12 +46,15 @@ def test_an_empty_filter_asks_for_every_workflow_of_the_type() -> None:
         (
             {"outcome": "exhausted"},
             (
-                "(Outcome = 'exhausted' OR (Outcome IN ('delivering', 'retrying', 'held')"
+                "(Outcome = 'exhausted' OR (Outcome IN"
+                " ('delivering', 'retrying', 'held', 'queued', 'waiting')"
                 " AND ExecutionStatus IN ('Failed', 'TimedOut')))"
             ),
         ),
         ({"outcome": "retrying"}, "Outcome = 'retrying' AND ExecutionStatus = 'Running'"),
         ({"outcome": "held"}, "Outcome = 'held' AND ExecutionStatus = 'Running'"),
+        ({"outcome": "queued"}, "Outcome = 'queued' AND ExecutionStatus = 'Running'"),
+        ({"outcome": "waiting"}, "Outcome = 'waiting' AND ExecutionStatus = 'Running'"),
         ({"outcome": "cancelled"}, "ExecutionStatus IN ('Canceled', 'Terminated')"),
         ({"since": NOON}, "StartTime >= '2026-01-02T12:00:00Z'"),
         ({"until": NOON}, "StartTime < '2026-01-02T12:00:00Z'"),
