@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -75,6 +76,55 @@ policy_targets = Table(
     Column("policy", NAME, ForeignKey(policies.c.name, ondelete="CASCADE"), primary_key=True),
     Column("target", NAME, ForeignKey(targets.c.name), primary_key=True, index=True),
 )
+
+target_health = Table(
+    "target_health",
+    metadata,
+    Column("target", NAME, ForeignKey(targets.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("failing_since", UtcDateTime),
+    Column("failures", Integer, nullable=False),
+    Column("strikes", Integer, nullable=False),
+    Column("last_success_at", UtcDateTime),
+    Column("last_failure_at", UtcDateTime),
+    Column("last_error", Text),
+    Column("paused_until", UtcDateTime),
+    Column("pause_reason", Text),
+    Column("pauses", Integer, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    Column("disabled_reason", Text),
+    Column("rate_at", UtcDateTime),
+    Column("backlog", Boolean, nullable=False),
+    Column("probe", String(32), nullable=False),
+    Column("probe_until", UtcDateTime),
+)
+"""A row for each target that ever failed or has limits; the last four are the gate's."""
+
+target_leases = Table(
+    "target_leases",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column(
+        "target",
+        NAME,
+        # Not `targets`: whoever takes a lease has locked that row here already.
+        ForeignKey(target_health.c.target, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+target_figures = Table(
+    "target_figures",
+    metadata,
+    Column("target", NAME, ForeignKey(targets.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("began_at", UtcDateTime, primary_key=True, index=True),
+    Column("worker", String(32), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("latencies", JSON, nullable=False),
+)
+"""Each worker writes rows of its own, five minutes each."""
 
 changes = Table(
     "changes",
