@@ -39,7 +39,18 @@ EVENT_TYPES = (
     "build.cancelled",
     "registry.unknown",
     "source.pinged",
+    "source.silent",
+    "source.rejected",
+    "target.pinged",
+    "target.disabled",
+    "target.recovered",
+    "delivery.exhausted",
+    "delivery.rejected",
+    "delivery.blocked",
 )
+
+OWN_TYPES = EVENT_TYPES[EVENT_TYPES.index("source.silent") :]
+"""What Portcall tells of itself, as events of the source `portcall`."""
 
 PUSHES = frozenset({"artifact.pushed"})
 """What an index and each of its images give one of; charts always have a tag, referrers none."""

@@ -15,6 +15,7 @@ from portcall.conditions.block import TEXT_FIELDS
 from portcall.conditions.patterns import glob_to_regex
 from portcall.conditions.text import TextCondition
 from portcall.events import RegistryEvent
+from portcall.own_events import OWN_SOURCE
 from portcall.pattern_set import PatternSet
 from portcall.policies import Policy
 
@@ -93,6 +94,8 @@ class _Sources:
             self._wanting.put(position, policy.match.sources or (_ANY,))
 
     def holding(self, event: RegistryEvent, _among: int) -> int:
+        if event.source == OWN_SOURCE:  # which is wanted by name or not at all
+            return self._wanting.union((event.source,))
         return self._wanting.union((_ANY, event.source))
 
 

@@ -12,6 +12,7 @@ from portcall.conditions.block import TEXT_FIELDS
 from portcall.events import RegistryEvent, Value
 from portcall.gathering import Group
 from portcall.index import Sifted
+from portcall.own_events import OWN_SOURCE
 from portcall.policies import Policy, RetryPolicy, is_holding
 from portcall.ports import PolicySnapshot
 
@@ -132,6 +133,9 @@ def explain(
 
 def _failure(policy: Policy, event: RegistryEvent) -> Failure | None:
     failure = policy.match.failure(event)
+    unnamed = event.source == OWN_SOURCE and policy.match.sources is None
+    if unnamed and not (failure and failure.path == "event_types"):
+        return Failure("sources", f"{OWN_SOURCE}, by name", event.source)
     if failure:
         return failure
     for index, block in enumerate(policy.exclude):

@@ -21,6 +21,7 @@ from portcall.conditions.exclusions import Exclusions, check_exclusions
 from portcall.durations import Duration
 from portcall.gathering import Group
 from portcall.mapping import FieldMapping
+from portcall.own_events import OWN_SOURCE
 from portcall.receiving import Breaker, Proxy, Rate, Tls
 from portcall.signing import check_secret
 from portcall.spec import (
@@ -52,6 +53,12 @@ class RegistryAccess(Spec):
 
 
 class Source(Spec):
+def _not_portcall_itself(name: str) -> str:
+    if name == OWN_SOURCE:
+        raise ValueError(f"{OWN_SOURCE} is the source of Portcall's own events")
+    return name
+
+
     """A registry that sends to `POST /notifications/{name}`.
 
     `mapping` belongs to the kinds `custom` and `cloudevents`. With `verify` the registry is
@@ -59,7 +66,7 @@ class Source(Spec):
     `silent_after` is reported as `source.silent`.
     """
 
-    name: Name
+    name: Annotated[Name, AfterValidator(_not_portcall_itself)]
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")]
     description: Description = ""
     enabled: bool = True

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 from portcall.conditions.block import Conditions, Match
 from portcall.conditions.text import TextCondition
 from portcall.events import RegistryEvent, Scan
+from portcall.own_events import OWN_SOURCE
 from portcall.policies import Policy
 
 NAMES = ("a", "b", "ab")
+SOURCES = (*NAMES, OWN_SOURCE)
 TYPES = ("artifact.pushed", "artifact.pulled", "scan.completed", "harbor.scan.odd")
 WORDS = ("prod", "test", "app", "v1", "v1.2")
 PATTERNS = (
@@ -77,7 +79,7 @@ severities = st.fixed_dictionaries({"at_least": st.sampled_from(("low", "HIGH"))
 
 BLOCK = {
     "event_types": some_of((*TYPES, "scan.*", "*", "*.completed")),
-    "sources": some_of(NAMES),
+    "sources": some_of(SOURCES),
     "project": conditions,
     "repository": conditions,
     "tag": conditions,
@@ -112,7 +114,7 @@ policies = valid(
 events = st.builds(
     RegistryEvent,
     id=st.just("1"),
-    source=st.sampled_from(NAMES),
+    source=st.sampled_from(SOURCES),
     kind=st.just("harbor"),
     type=st.sampled_from(TYPES),
     occurred_at=st.just(datetime(2026, 1, 1, tzinfo=UTC)),

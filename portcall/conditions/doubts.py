@@ -11,7 +11,8 @@ from fnmatch import fnmatchcase
 
 from portcall.conditions.block import Conditions
 from portcall.conditions.text import TextCondition
-from portcall.event_types import EVENT_TYPES
+from portcall.event_types import EVENT_TYPES, OWN_TYPES
+from portcall.own_events import OWN_SOURCE
 from portcall.policies import Policy
 
 _GLOB_WILD = re.compile(r"\[[^\]]*\]|[*?{},]")
@@ -44,7 +45,9 @@ _TOLD_BY = {
 }
 """The events that have what a condition looks at."""
 
-_UNTAGGED = ("blob.*", "referrer.*", "repository.*", "scan.config_changed", "source.pinged")
+_UNTAGGED = (
+    "blob.*", "referrer.*", "repository.*", "scan.config_changed", "source.*", "target.*",
+)  # fmt: skip
 _NAMES = ("tag", "repository", "project")
 _GLOB_AS_REGEX = re.compile(r"[\w/-]*\*[\w/*-]*")
 
@@ -65,6 +68,7 @@ def doubts(policy: Policy, known: Known) -> list[str]:
         for place, block in blocks.items()
         for text in (
             *_of_types(block, known),
+            *_of_own(block, block.sources or policy.match.sources or ()),
             *_of_sources(block, known),
             *_of_events(block),
             *_of_texts(block, known),
@@ -80,6 +84,18 @@ def _of_types(block: Conditions, known: Known) -> Iterator[str]:
             yield f"event_types.{index}: no event is called {wanted}{_hint(wanted, EVENT_TYPES)}"
 
 
+def _of_own(block: Conditions, sources: Collection[str]) -> Iterator[str]:
+    """Name the types of which none can come, since Portcall's own events go by their source."""
+    if OWN_SOURCE not in sources:
+        for index, wanted in enumerate(block.event_types or ()):
+            fitting = _fitting([wanted])
+            if fitting and set(fitting) <= set(OWN_TYPES):
+                yield (
+                    f"event_types.{index}: {wanted} is what Portcall tells of itself, to policies"
+                    f" with sources: [{OWN_SOURCE}]"
+                )
+
+
 def _is_wide(pattern: str) -> bool:
     """Whether it begins with a `*`, and so may fit what registries call their own."""
     return pattern.startswith("*")
@@ -91,7 +107,7 @@ def _fitting(patterns: Sequence[str], names: Sequence[str] = EVENT_TYPES) -> lis
 
 def _of_sources(block: Conditions, known: Known) -> Iterator[str]:
     for index, name in enumerate(block.sources or ()):
-        if name not in known.sources:
+        if name not in known.sources and name != OWN_SOURCE:
             kind = f"; if the kind is meant, write kind: {name}" if name in known.kinds else ""
             yield f"sources.{index}: there is no source {name}{kind or _hint(name, known.sources)}"
 
@@ -150,7 +166,7 @@ def _of_leaf(path: str, leaf: TextCondition, known: Known) -> Iterator[str]:
 
 def _of_value(path: str, text: str, known: Known) -> Iterator[str]:
     words = known.kinds if path == "kind" else _WORDS.get(path)
-    if words is not None and text not in words:
+    if words is not None and text not in words and (path, text) != ("kind", OWN_SOURCE):
         yield f"never {text[:100]}, but one of: {', '.join(sorted(words))}"
     shape, example = _WHOLE.get(path, (_ANY, ""))
     if shape.fullmatch(text):

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 from portcall.index import PolicyIndex
-from portcall.policies import Policy, Source, Target
+from portcall.own_events import OWN_SOURCE
+from portcall.policies import Policy, Source, Target, is_holding
 
 SpecT = TypeVar("SpecT", Source, Target, Policy)
 
@@ -65,6 +66,14 @@ class PolicySnapshot:
     def index(self) -> PolicyIndex:
         """The index over the policies, built when it is first asked for."""
         return PolicyIndex(self.policies)
+
+    @cached_property
+    def wants_own_events(self) -> bool:
+        """Whether any policy, switched on or holding, is for events of Portcall's own."""
+        return any(
+            OWN_SOURCE in (policy.match.sources or ()) and (policy.enabled or is_holding(policy))
+            for policy in self.policies
+        )
 
 
 class PolicyStore(Protocol):

@@ -20,7 +20,9 @@ def doubts_of(match=None, exclude=(), known=KNOWN):
     "match",
     [
         {},
-        {"event_types": list(EVENT_TYPES)},
+        {"event_types": list(EVENT_TYPES), "sources": ["portcall", "harbor-eu"]},
+        {"event_types": ["source.*", "*.rejected"]},
+        {"event_types": ["delivery.*"], "sources": ["portcall"], "kind": "portcall", "tag": "v1"},
         {"event_types": ["artifact.*", "*.failed", "*", "harbor.odd", "quay.*"]},
         {"sources": ["harbor-eu"]},
         {"tag": ["v1.2", {"glob": "v[/:]*.{1,2}?"}, {"not": {"regex": "a/b"}}, {"semver": "1.x"}]},
@@ -55,6 +57,14 @@ def test_what_can_be_meant_is_not_doubted(match):
         (
             {"sources": ["quay"]},
             "sources.0: there is no source quay; if the kind is meant, write kind: quay",
+        ),
+        (
+            {"event_types": ["artifact.pushed", "delivery.*"]},
+            "event_types.1: delivery.* is what Portcall tells of itself, to policies with sources",
+        ),
+        (
+            {"event_types": ["source.silent"], "sources": ["harbor-eu"]},
+            "event_types.0: source.silent is what Portcall tells of itself",
         ),
         ({"kind": "harbour"}, "kind: never harbour, but one of: harbor, quay"),
         ({"visibility": "internal"}, "visibility: never internal, but one of: private, public"),

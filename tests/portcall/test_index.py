@@ -13,8 +13,9 @@ from portcall.conditions.block import TEXT_FIELDS, Match
 from portcall.conditions.text import TextCondition
 from portcall.events import RegistryEvent
 from portcall.index import RULING_OUT, PolicyIndex
+from portcall.own_events import OWN_SOURCE
 from portcall.policies import Policy
-from tests.strategies import NAMES, TYPES, WORDS, conditions, events, some_of, texts
+from tests.strategies import SOURCES, TYPES, WORDS, conditions, events, some_of, texts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ nested = st.recursive(
 matches = st.builds(
     Match,
     event_types=st.none() | some_of((*TYPES, "scan.*", "*", "*.completed")),
-    sources=st.none() | some_of(NAMES),
+    sources=st.none() | some_of(SOURCES),
     **{name: st.none() | nested for name in ("project", "repository", "tag", "actor")},
 )
 happened = st.builds(
@@ -55,7 +56,8 @@ def failing(policy, event):
     match = policy.match
     if not any(fnmatchcase(event.type, wanted) for wanted in match.event_types or ("*",)):
         return "event_types"
-    if event.source not in (match.sources or (event.source,)):
+    wanted_without_a_name = () if event.source == OWN_SOURCE else (event.source,)
+    if event.source not in (match.sources or wanted_without_a_name):
         return "sources"
     asked = ((name, getattr(match, name), look(event)) for name, look in TEXT_FIELDS.items())
     return next((name for name, wanted, seen in asked if wanted and not wanted.holds(seen)), None)

@@ -158,6 +158,37 @@ def test_the_misses_of_a_result_are_bounded_and_the_rest_counted():
     assert (len(result.misses), result.more_misses) == (MISSES_LISTED, 57)
 
 
+def test_an_event_of_portcalls_own_goes_only_to_policies_that_name_its_source():
+    own = event(source="portcall", kind="portcall", type="target.disabled", repository=None)
+    assert only_miss(policy(), own) == ("sources", "portcall, by name", "portcall")
+    assert only_miss(policy(event_types=["target.*"]), own)[0] == "sources"
+    assert only_miss(policy(event_types=["scan.*"]), own)[0] == "event_types"
+    assert only_miss(policy(sources=["harbor-eu"]), own)[0] == "sources"
+    assert only_miss(policy(kind="portcall"), own)[0] == "sources"
+    assert is_match(policy(sources=["harbor-eu", "portcall"]), own)
+    result = match_event(PolicySnapshot((policy("a"), policy("b", sources=["portcall"]))), own, ())
+    assert [match.policy for match in result.matches] == ["b"]
+    assert result.ruled_out == {"sources": 1}
+
+
+@pytest.mark.parametrize(
+    ("match", "changes", "wanted"),
+    [
+        ({"sources": ["portcall"]}, {}, True),
+        ({"sources": ["eu", "portcall"], "event_types": ["scan.*"]}, {}, True),
+        ({"sources": ["portcall"]}, {"enabled": False}, False),
+        ({"sources": ["portcall"]}, {"enabled": False, "while_disabled": "hold"}, True),
+        ({"sources": ["eu"]}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_events_of_portcalls_own_are_wanted_where_a_policy_in_use_names_their_source(
+    match, changes, wanted
+):
+    rule = Policy(name="p", targets=["t"], match=match, **changes)
+    assert PolicySnapshot((policy("other"), rule)).wants_own_events is wanted
+
+
 def test_policies_for_other_types_sources_or_projects_are_counted_not_listed():
     snapshot = PolicySnapshot(
         (
@@ -431,6 +462,7 @@ def plainly(rule, happened, disabled):
     wanted = (
         rule.enabled
         and plainly_wants(match, happened)
+        and (happened.source != "portcall" or "portcall" in (match["sources"] or []))
         and (tagged in (None, "any") or tagged is bool(happened.tags))
         and PLAIN_EXPRESSIONS[match["expression"]](happened)
         and not any(plainly_wants(block, happened) for block in written["exclude"])
