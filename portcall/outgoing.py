@@ -12,7 +12,7 @@ from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, OAuth2Auth, TargetA
 from portcall.formats.format import Message
 from portcall.policies import Target
 from portcall.ports import OutgoingRequest
-from portcall.signing import signature_headers
+from portcall.signing import HUB_SIGNATURE, hub_signature, signature_headers
 
 _OURS = frozenset(
     {
@@ -20,7 +20,7 @@ _OURS = frozenset(
         "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
-"""Headers that frame the request (RFC 9112); a target may set any other, except webhook-*."""
+"""Headers that frame the request (RFC 9112); a target may set any other, except signatures."""
 
 
 def outgoing_request(
@@ -30,7 +30,6 @@ def outgoing_request(
 
     `token` is the access token where the target's credential is OAuth 2.0.
     """
-    secrets = [secret.get_secret_value() for secret in target.secrets]
     return OutgoingRequest(
         url=target.url,
         headers=_merged(
@@ -45,7 +44,8 @@ def outgoing_request(
                 ("Accept-Encoding", "identity"),
                 ("Content-Length", str(len(message.body))),
             ),
-            signature_headers(message_id, now, message.body, secrets),
+            signature_headers(message_id, now, message.body, live_secrets(target, now)),
+            _hub_headers(target, message.body),
         ),
         body=message.body,
         timeout=target.timeout,
@@ -54,6 +54,12 @@ def outgoing_request(
         tls=target.tls,
         proxy=target.proxy,
     )
+
+
+def live_secrets(target: Target, now: datetime) -> list[str]:
+    """Give the secrets that sign, newest first: those in use, then those not yet retired."""
+    retiring = (retired.secret for retired in target.retiring_secrets if retired.until > now)
+    return [secret.get_secret_value() for secret in (*target.secrets, *retiring)]
 
 
 def auth_headers(auth: TargetAuth, token: str | None = None) -> Headers:
@@ -75,6 +81,12 @@ def auth_headers(auth: TargetAuth, token: str | None = None) -> Headers:
 def user_agent() -> str:
     """Give `Portcall/<version>`."""
     return f"Portcall/{version('portcall')}"
+
+
+def _hub_headers(target: Target, body: bytes) -> Headers:
+    if target.hub_secret is None:
+        return ()
+    return ((HUB_SIGNATURE, hub_signature(target.hub_secret.get_secret_value(), body)),)
 
 
 def _allowed(headers: Iterable[tuple[str, str]]) -> Headers:

@@ -27,12 +27,13 @@ from portcall.signing import check_secret
 from portcall.spec import (
     Description,
     EventTypePattern,
-    HeaderName,
+    HeaderFields,
     HeaderValue,
     HttpUrl,
     Name,
     Secret,
     Spec,
+    Url,
     fault,
 )
 
@@ -52,13 +53,13 @@ class RegistryAccess(Spec):
     skip_cert_verify: bool = False
 
 
-class Source(Spec):
 def _not_portcall_itself(name: str) -> str:
     if name == OWN_SOURCE:
         raise ValueError(f"{OWN_SOURCE} is the source of Portcall's own events")
     return name
 
 
+class Source(Spec):
     """A registry that sends to `POST /notifications/{name}`.
 
     `mapping` belongs to the kinds `custom` and `cloudevents`. With `verify` the registry is
@@ -108,11 +109,11 @@ class Target(Spec):
     """
 
     name: Name
-    url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+    url: Url
     description: Description = ""
     enabled: bool = True
     while_disabled: WhileDisabled = "skip"
-    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = {}
+    headers: HeaderFields = {}
     auth: TargetAuth = NoAuth()
     secrets: Annotated[list[SigningSecret], Field(max_length=5)] = []
     timeout: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=5))] = timedelta(

@@ -1,9 +1,8 @@
 """Decides what a record may not show.
 
 That is a credential by the name of where it stands, and every secret of the target wherever it
-occurs, in clear or in a usual encoding. `webhook-signature` stays: it is no secret, a
-receiver's "bad signature" is explained only with it, and its key of at least 24 bytes cannot
-be found from it.
+occurs, in clear or in a usual encoding. Signatures stay: they are no secrets, a receiver's "bad
+signature" is explained only with them, and a key of at least 24 bytes cannot be found from them.
 """
 
 import base64
@@ -11,26 +10,20 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus, unquote, unquote_to_bytes, urlsplit
-
-from pydantic import SecretStr
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from portcall.attempts import Headers
 from portcall.outgoing import auth_headers
 from portcall.policies import Target
-from portcall.signing import PREFIX, signing_key
+from portcall.secrets import split
+from portcall.sensitive import SecretUrl, is_sensitive, masked_url, secrets_in_url
+from portcall.signing import HUB_SIGNATURE, SHORTEST_KEY, forms_of_key
 
 REDACTED = "[redacted]"
 
 SHORTEST_SECRET = 4
 """Shorter ones are hidden where they stand, but searching for them would spoil every text."""
 
-_SENSITIVE_NAME = re.compile(
-    r"token|secret|passw|session|cookie|key$|(^|[-_])auth($|[-_]|oriz|entic)"
-    r"|(^|[-_])sig(nature)?$|^code$",
-    re.IGNORECASE,
-)
-_PUBLIC_NAMES = frozenset({"webhook-signature", "www-authenticate", "proxy-authenticate"})
 _URL_HEADERS = frozenset({"location", "content-location", "referer"})
 
 
@@ -57,9 +50,7 @@ class Redaction:
 
     def url(self, url: str) -> str:
         """Give a URL without credentials, sensitive query values and secrets."""
-        place, mark, query = url.partition("?")
-        place = re.sub(r"//[^/]*@", f"//{REDACTED}@", place)
-        return self.text(place + mark + "&".join(map(_hidden_parameter, query.split("&"))))
+        return self.text(masked_url(url, REDACTED))
 
     def headers(self, headers: Headers) -> Headers:
         """Give headers without credentials and secrets."""
@@ -83,44 +74,43 @@ class Redaction:
 
 def redaction_for(target: Target, token: str | None = None) -> Redaction:
     """Give what hides the secrets of a target, and the access token that it was sent."""
-    secrets = {*_auth_secrets(target), *_signing_secrets(target), *_named_secrets(target)}
-    if token:
-        secrets.add(token.encode())
-    return Redaction(secrets, (name for name, _ in auth_headers(target.auth)))
+    secrets = {*_secrets_of(target), *_credentials(target, token)}
+    return Redaction(secrets, _hidden_headers(target, token))
 
 
-def is_sensitive(name: str) -> bool:
-    """Whether the value of a header or query parameter of this name is a credential."""
-    return bool(_SENSITIVE_NAME.search(name)) and name.lower() not in _PUBLIC_NAMES
+def _secrets_of(target: Target) -> Iterator[bytes]:
+    """Give whatever is stored encrypted, and what it is made of."""
+    for path, secret in split(target)[1].items():
+        if isinstance(secret, SecretUrl):
+            yield from secrets_in_url(secret)
+            continue
+        yield secret.encode()
+        if path[0] in ("secrets", "retiring_secrets"):
+            yield from forms_of_key(secret)
+        if path[-1] == "client_key":
+            yield from _lines_of_key(secret)
 
 
-def _auth_secrets(target: Target) -> Iterator[bytes]:
-    for value in dict(target.auth).values():
-        if isinstance(value, SecretStr):
-            yield value.get_secret_value().encode()
-    for _, value in auth_headers(target.auth):
-        yield value.rpartition(" ")[2].encode()  # without a scheme: Bearer, Basic, ...
+def _credentials(target: Target, token: str | None) -> Iterator[bytes]:
+    """Give what is sent of the credentials, without a scheme: Bearer, Basic, ..."""
+    proxy = auth_headers(target.proxy.auth) if target.proxy else ()
+    for _, value in (*auth_headers(target.auth, token), *proxy):
+        yield value.rpartition(" ")[2].encode()
 
 
-def _signing_secrets(target: Target) -> Iterator[bytes]:
-    for secret in target.secrets:
-        yield secret.get_secret_value().removeprefix(PREFIX).encode()
-        yield signing_key(secret.get_secret_value())
+def _lines_of_key(pem: str) -> Iterator[bytes]:
+    """Give the lines of a PEM file that are its key, each, and together as they often stand."""
+    lines = [line.strip() for line in pem.splitlines() if line.strip() and ":" not in line]
+    lines = [line for line in lines if not line.startswith("-----")]
+    yield from (line.encode() for line in lines if len(line) >= SHORTEST_KEY)
+    yield "".join(lines).encode()
 
 
-def _named_secrets(target: Target) -> Iterator[bytes]:
-    for name, value in target.headers.items():
-        if is_sensitive(name):
-            yield value.encode()
-    for parameter in urlsplit(target.url).query.split("&"):
-        name, _, value = parameter.partition("=")
-        if is_sensitive(unquote(name)):
-            yield unquote_to_bytes(value)
-
-
-def _hidden_parameter(parameter: str) -> str:
-    name, equals, _ = parameter.partition("=")
-    return f"{name}={REDACTED}" if equals and is_sensitive(unquote(name)) else parameter
+def _hidden_headers(target: Target, token: str | None) -> Iterator[str]:
+    yield from (name for name, _ in auth_headers(target.auth, token))
+    hub = target.hub_secret
+    if hub and len(hub.get_secret_value().encode()) < SHORTEST_KEY:
+        yield HUB_SIGNATURE  # a short key could be found from it by trying
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:

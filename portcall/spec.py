@@ -1,7 +1,7 @@
 """What every part of a spec is made of: the closed base, names, secrets, header fields."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -18,6 +19,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from portcall.secrets import Concealed, shown
+from portcall.sensitive import SecretUrl, concealed_headers
 
 _KEYS_LOOKED_AT = 100
 
@@ -96,7 +100,30 @@ def _sendable(value: SecretStr) -> SecretStr:
     return value
 
 
+def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    return {n: shown(v) if isinstance(v, Concealed) else v for n, v in headers.items()}
+
+
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_header_value)]
+HeaderFields = Annotated[
+    dict[HeaderName, HeaderValue],
+    Field(max_length=50),
+    AfterValidator(concealed_headers),
+    PlainSerializer(_shown_headers, return_type=dict[str, str], when_used="json"),
+]
+"""Headers; the values of those that are credentials by their names are not shown."""
+
 HeaderSecret = Annotated[Secret, AfterValidator(_sendable)]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
+_SHOWN = PlainSerializer(shown, return_type=str, when_used="json")
+Url = Annotated[
+    str, StringConstraints(min_length=1, max_length=2048), AfterValidator(SecretUrl), _SHOWN
+]
+"""Shown without what is a credential in it."""
+
+HttpUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048),
+    AfterValidator(SecretUrl),
+    _SHOWN,
+]

@@ -135,7 +135,7 @@ def test_a_secret_does_not_show_in_text_or_errors():
 @pytest.mark.parametrize(
     ("secret", "message"),
     [
-        ("plain", "a signing secret starts with whsec_"),
+        ("plain", "a signing secret starts with whsec_ (HMAC) or whsk_ (ed25519)"),
         ("whsec_???", "what follows whsec_ is not base64"),
         ("whsec_AAAA", "a signing secret is base64 of 24 to 64 bytes, this one of 3"),
     ],

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from portcall.auth import BasicAuth, BearerAuth, HeaderAuth
 from portcall.policies import Target
-from portcall.redaction import REDACTED, SHORTEST_SECRET, Redaction, is_sensitive, redaction_for
+from portcall.redaction import REDACTED, SHORTEST_SECRET, Redaction, redaction_for
+from portcall.sensitive import is_sensitive
 
 KEY = bytes(range(200, 232))
 SIGNING = "whsec_" + base64.b64encode(KEY).decode()
@@ -197,3 +198,58 @@ def test_a_planted_secret_never_survives(secret, before, after, encoding):
 @pytest.mark.parametrize("name", ["monkey-business", "tag", "repository", "sign-up", "authority"])
 def test_an_ordinary_name_is_not_sensitive(name):
     assert not is_sensitive(name)
+
+
+PEM = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgplantedplanted01
+plantedplantedplantedplantedplantedplantedplantedplantedplanted02
+-----END PRIVATE KEY-----
+"""
+ED25519 = "whsk_" + base64.b64encode(KEY).decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "echo"),
+    [
+        ({"secrets": [ED25519]}, ED25519),
+        ({"secrets": [ED25519]}, KEY.hex()),
+        ({"retiring_secrets": [{"secret": SIGNING, "until": "2020-01-01T00:00:00Z"}]}, KEY.hex()),
+        ({"hub_secret": "hub-s3cr3t"}, "hub-s3cr3t"),
+        ({"tls": {"client_cert": "c", "client_key": PEM}}, PEM),
+        ({"tls": {"client_cert": "c", "client_key": PEM}}, PEM.splitlines()[2]),
+        (
+            {"tls": {"client_cert": "c", "client_key": PEM}},
+            "".join(PEM.splitlines()[1:3]),
+        ),
+        (
+            {
+                "proxy": {
+                    "url": "http://proxy.example",
+                    "auth": {"type": "basic", "username": "ann", "password": "pr0xy"},
+                }
+            },
+            base64.b64encode(b"ann:pr0xy").decode(),
+        ),
+        ({"url": "https://hooks.slack.com/services/T0/B0/sl4ck"}, "sl4ck"),
+    ],
+)
+def test_every_other_secret_of_a_target_is_hidden_where_it_is_echoed(fields, echo):
+    assert echo not in redaction_for(a_target(**fields)).text(f"got {echo}!")
+
+
+def test_client_secret_and_access_token_are_hidden():
+    auth = {
+        "type": "oauth2",
+        "token_url": "https://login.example/",
+        "client_id": "portcall",
+        "client_secret": "cl13nt",
+    }
+    redaction = redaction_for(a_target(auth=auth), "t0k3n")
+    assert redaction.text("cl13nt t0k3n portcall") == "[redacted] [redacted] portcall"
+
+
+@pytest.mark.parametrize(("secret", "shown"), [("a" * 23, REDACTED), ("a" * 24, "sha256=ab")])
+def test_a_hub_signature_by_a_key_that_could_be_guessed_is_hidden(secret, shown):
+    redaction = redaction_for(a_target(hub_secret=secret))
+    [(_, value)] = redaction.headers((("X-Hub-Signature-256", "sha256=ab"),))
+    assert value == shown

@@ -104,3 +104,64 @@ def test_a_mask_where_nothing_is_stored_names_each_field() -> None:
 def test_a_mask_in_something_new_is_refused() -> None:
     with pytest.raises(InvalidInputError, match=r"auth\.token"):
         merge_masked(source(MASK), None)
+
+
+EVERYTHING = {
+    "name": "ci",
+    "url": "https://ci.example/hook?token=planted-0&tag=latest",
+    "headers": {"X-Api-Key": "planted-1", "X-Team": "a"},
+    "auth": {
+        "type": "oauth2",
+        "token_url": "https://login.example/token?key=planted-2",
+        "client_id": "portcall",
+        "client_secret": "planted-3",
+    },
+    "secrets": [SIGNING],
+    "retiring_secrets": [{"secret": SIGNING, "until": "2026-01-01T00:00:00Z"}],
+    "hub_secret": "planted-4",
+    "tls": {"client_cert": "public", "client_key": "planted-5"},
+    "proxy": {
+        "url": "http://proxy.example:3128",
+        "auth": {"type": "basic", "username": "ann", "password": "planted-6"},
+    },
+}
+
+
+def test_every_secret_of_a_target_is_split_off_and_comes_back_where_it_was() -> None:
+    spec = Target.model_validate(EVERYTHING)
+    public, secrets = split(spec)
+    for shown in (json.dumps(public), repr(spec), spec.model_dump_json()):
+        assert "planted" not in shown
+        assert SIGNING not in shown
+    assert public["url"] == f"https://ci.example/hook?token={MASK}&tag=latest"
+    assert public["headers"] == {"X-Api-Key": MASK, "X-Team": "a"}
+    assert set(secrets) == {
+        ("url",),
+        ("headers", "X-Api-Key"),
+        ("auth", "token_url"),
+        ("auth", "client_secret"),
+        ("secrets", 0),
+        ("retiring_secrets", 0, "secret"),
+        ("hub_secret",),
+        ("tls", "client_key"),
+        ("proxy", "auth", "password"),
+    }
+    assert join(Target, json.loads(json.dumps(public)), secrets) == spec
+    assert merge_masked(Target.model_validate(public), spec) == spec
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"url": f"https://ci.example/hook?token={MASK}"}, "url"),
+        ({"url": "https://ci.example", "headers": {"X-Api-Key": MASK}}, "headers.X-Api-Key"),
+    ],
+)
+def test_a_masked_part_of_a_url_or_header_without_a_stored_one_is_refused(
+    sent: dict[str, object], field: str
+) -> None:
+    olds = (None, Target(name="ci", url="https://ci.example/hook?sig=a"))
+    for old in olds:
+        with pytest.raises(InvalidInputError) as refused:
+            merge_masked(Target.model_validate({"name": "ci"} | sent), old)
+        assert [error["field"] for error in refused.value.problem["errors"]] == [field]

@@ -5,12 +5,20 @@ from datetime import UTC, datetime
 import pytest
 import standardwebhooks
 import svix.webhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from portcall.policies import Target
-from portcall.signing import check_secret, signature_headers
+from portcall.signing import (
+    SecretKind,
+    check_secret,
+    hub_signature,
+    new_secret,
+    public_key,
+    signature_headers,
+)
 
 
 def a_secret(size=32, first=0):
@@ -101,3 +109,68 @@ def test_a_target_names_the_malformed_secret_and_accepts_the_mask():
     assert "whsec_" in fault["msg"]
     masked = Target(name="ci", url="https://ci.example", secrets=["**********"])
     assert masked.secrets[0].get_secret_value() == "**********"
+
+
+SVIX = (
+    "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+)
+SVIX_PUBLIC = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+SEED = "whsk_" + base64.b64encode(base64.b64decode(SVIX.removeprefix("whsk_"))[:32]).decode()
+
+
+@pytest.mark.parametrize("secret", [SVIX, SEED])
+def test_svixs_published_vector_of_an_ed25519_signature_is_signed_alike(secret):
+    when = datetime.fromtimestamp(1614265330, UTC)
+    headers = signature_headers(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek", when, b'{"test": 2432232314}', [secret]
+    )
+    assert dict(headers)["webhook-signature"] == (
+        "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+    )
+    assert public_key(secret) == SVIX_PUBLIC
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=100))
+def test_a_receiver_verifies_by_the_public_key_alone(chance, body):
+    secret = new_secret(SecretKind.ED25519, chance)
+    check_secret(secret)
+    signature = dict(signature_headers("m", datetime.fromtimestamp(7, UTC), body, [secret]))
+    version, _, encoded = signature["webhook-signature"].partition(",")
+    assert version == "v1a"
+    public = base64.b64decode(public_key(secret).removeprefix("whpk_"))
+    Ed25519PublicKey.from_public_bytes(public).verify(base64.b64decode(encoded), b"m.7." + body)
+
+
+def test_secrets_of_both_kinds_sign_side_by_side_in_their_order():
+    headers = dict(signature_headers("msg_1", datetime.now(UTC), b"{}", [SVIX, OLD]))
+    versions = [part.partition(",")[0] for part in headers["webhook-signature"].split(" ")]
+    assert versions == ["v1a", "v1"]
+    for judge in (standardwebhooks.Webhook, svix.webhooks.Webhook):
+        judge(OLD).verify(b"{}", headers)
+
+
+def test_a_new_hmac_secret_is_one_that_both_libraries_take():
+    secret = new_secret(SecretKind.HMAC, bytes(range(32)))
+    assert secret == OLD
+    assert public_key(secret) is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "fault"),
+    [
+        (SVIX_PUBLIC, "is a public key, for the receiver: sign with its whsk_"),
+        ("whsk_AAAA", "of 32 bytes, or of 64 with the public key, not of 3"),
+        ("whsk_" + base64.b64encode(bytes(64)).decode(), "is not the public key to the first"),
+        ("whsk_?", "what follows whsk_ is not base64"),
+    ],
+)
+def test_a_malformed_ed25519_key_is_refused_with_its_fault(secret, fault):
+    with pytest.raises(ValueError, match=fault) as caught:
+        check_secret(secret)
+    assert secret not in str(caught.value)
+
+
+def test_the_hub_signature_is_githubs_own_example():
+    assert hub_signature("It's a Secret to Everybody", b"Hello, World!") == (
+        "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    )
