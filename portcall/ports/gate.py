@@ -12,10 +12,14 @@ from portcall.policies import Target
 
 @dataclass(frozen=True)
 class Permit:
-    """Leave to make one attempt; `lease` is empty where the target has no `max_concurrent`."""
+    """Leave to make one attempt; `lease` is empty where nothing has to be given back.
+
+    `probe`: the target was paused, and this attempt shows whether it is well again.
+    """
 
     target: Target
     lease: str = ""
+    probe: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class TargetStates(Protocol):
         ...
 
     async def figures(self, name: str, since: datetime) -> Figures:
-        """Give the figures of the attempts since then, to about a minute."""
+        """Give the figures of the attempts since then, to about five minutes."""
         ...
 
     async def room(self, target: Target) -> Room:

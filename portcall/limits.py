@@ -1,0 +1,162 @@
+"""Who may send to a target now, and how many of those that wait may go.
+
+Pure: where the target stands and the time come in, the answer and the new standing go out.
+The adapters keep the standing so that it holds over all workers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from portcall.attempts import AttemptRecord
+from portcall.durations import format_duration
+from portcall.health import HealthChange, TargetHealth, after_attempt
+from portcall.policies import Target
+from portcall.ports.gate import Closed, NotYet, Permit, Room
+from portcall.receiving import per_second
+
+SECOND = timedelta(seconds=1)
+LOOK_AGAIN = timedelta(milliseconds=500)
+BATCH = 20
+"""How many queued deliveries of a target without limits may go at each look."""
+
+MANY = 1000
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A target's health and what is under way to it.
+
+    `rate_at` is when the next attempt is due at the target's rate, `backlog` says that others
+    are queued, `probe` is the lease of the attempt that tries after a pause, and holds until
+    `probe_until`. `changed_at` is when the target was last changed.
+    """
+
+    health: TargetHealth = field(default_factory=TargetHealth)
+    rate_at: datetime | None = None
+    backlog: bool = False
+    probe: str = ""
+    probe_until: datetime | None = None
+    leases: frozenset[str] = frozenset()
+    changed_at: datetime | None = None
+
+    def is_probed(self, now: datetime) -> bool:
+        """Whether an attempt that tries after a pause is under way."""
+        return self.probe_until is not None and self.probe_until > now
+
+
+def is_limited(target: Target) -> bool:
+    """Whether it has limits that hold over all workers."""
+    return target.max_concurrent is not None or target.rate is not None
+
+
+def lease_time(target: Target) -> timedelta:
+    """Give how long an attempt may hold its lease; a worker that died holds it no longer.
+
+    Twice the time-out, since an access token may have to be fetched first.
+    """
+    return 2 * target.timeout + timedelta(seconds=10)
+
+
+def admit(
+    standing: Standing, target: Target, lease: str, now: datetime, *, queued: bool
+) -> tuple[Permit | NotYet | Closed, Standing]:
+    """Answer one that asks to make an attempt, under `lease` if it needs one."""
+    health = standing.health
+    if health.disabled_at:
+        why = f"Portcall has disabled the target {target.name}: {health.disabled_reason}"
+        return Closed(why), standing
+    reason = _paused(standing, target, now) or _full(standing, target, now, queued=queued)
+    if reason:
+        return NotYet(reason), replace(standing, backlog=standing.backlog or is_limited(target))
+    probe = health.paused_until is not None
+    if probe:
+        standing = replace(standing, probe=lease, probe_until=now + lease_time(target))
+    if target.rate:
+        due = max(standing.rate_at or now, now) + _interval(target.rate)
+        standing = replace(standing, rate_at=due)
+    if target.max_concurrent:
+        standing = replace(standing, leases=standing.leases | {lease})
+    return Permit(target, lease if probe or target.max_concurrent else "", probe), standing
+
+
+def settle(
+    standing: Standing, permit: Permit, record: AttemptRecord | None, now: datetime
+) -> tuple[Sequence[HealthChange], Standing]:
+    """Take a permit back, with how the attempt ended."""
+    if permit.lease:
+        standing = replace(standing, leases=standing.leases - {permit.lease})
+        if standing.probe == permit.lease:
+            standing = replace(standing, probe="", probe_until=None)
+    if record is None:
+        return (), standing
+    if standing.changed_at and record.started_at < standing.changed_at:
+        return (), standing  # it says nothing of the target as it is now
+    health, changes = after_attempt(standing.health, permit.target, record, now, probe=permit.probe)
+    return changes, replace(standing, health=health)
+
+
+def begun_anew(standing: Standing) -> Standing:
+    """Give the standing without what was held against the target."""
+    return replace(standing, health=TargetHealth(), probe="", probe_until=None)
+
+
+def room(standing: Standing, target: Target, now: datetime) -> Room:
+    """Say how many queued deliveries may go now, and when to look again."""
+    health = standing.health
+    if health.disabled_at:
+        return Room(MANY, LOOK_AGAIN)  # each ends at once, and says why
+    if health.paused_until and health.paused_until > now:
+        return Room(0, health.paused_until - now)
+    if standing.is_probed(now):
+        return Room(0, LOOK_AGAIN)
+    if not is_limited(target):
+        return Room(1 if health.paused_until else BATCH, LOOK_AGAIN)
+    free = 1 if health.paused_until else MANY
+    if target.max_concurrent:
+        free = min(free, max(0, target.max_concurrent - len(standing.leases)))
+    if not target.rate:
+        return Room(free, LOOK_AGAIN)
+    due, interval = max(standing.rate_at or now, now), _interval(target.rate)
+    free = min(free, max(0, (now + _ahead(interval) - due) // interval + 1))
+    return Room(free, max(LOOK_AGAIN, due + free * interval - _ahead(interval) - now))
+
+
+def _paused(standing: Standing, target: Target, now: datetime) -> str | None:
+    until, why = standing.health.paused_until, standing.health.pause_reason
+    if until is None:
+        return None
+    if until > now:
+        return f"the target {target.name} is paused until {until:%H:%M:%S} UTC: {why}"
+    if standing.is_probed(now):
+        return f"the target {target.name} was paused ({why}), and one delivery is trying it"
+    return None
+
+
+def _full(standing: Standing, target: Target, now: datetime, *, queued: bool) -> str | None:
+    if not is_limited(target):
+        return None
+    if standing.backlog and not queued:
+        return f"others are queued for the target {target.name}"
+    if target.max_concurrent and len(standing.leases) >= target.max_concurrent:
+        return f"{len(standing.leases)} attempts to {target.name} are under way (max_concurrent)"
+    if target.rate and standing.rate_at:
+        early = standing.rate_at - _ahead(_interval(target.rate)) - now
+        if early > timedelta():
+            wait = format_duration(max(early, timedelta(milliseconds=1)))
+            return f"the target {target.name} takes {target.rate}, the next in {wait}"
+    return None
+
+
+def _interval(rate: str) -> timedelta:
+    """Give the time between two attempts, rounded up."""
+    return -(-SECOND // _TICK // per_second(rate)) * _TICK
+
+
+def _ahead(interval: timedelta) -> timedelta:
+    """Give how far attempts may be ahead of the rate: all of a second's may come at once.
+
+    Without that the queue could not be sent on in steps and keep the rate up (GCRA, ITU-T I.371).
+    """
+    return max(timedelta(), SECOND - interval)
