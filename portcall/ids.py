@@ -96,6 +96,21 @@ def backlog_workflow_id(target: str) -> str:
     return f"backlog:{target}"
 
 
+def redelivery_workflow_id(redelivery_id: str) -> str:
+    """Give `redelivery:{id}`."""
+    return f"redelivery:{redelivery_id}"
+
+
+def group_workflow_id(policy: str, parts: Iterable[str]) -> str:
+    """Give `group:{policy}:{hash of what its events agree in}`."""
+    return f"group:{policy}:{derived_id(parts)}"
+
+
+def lane_workflow_id(policy: str, target: str, repository: str | None) -> str:
+    """Give `lane:{policy}:{target}:{hash of the repository}`."""
+    return f"lane:{policy}:{target}:{derived_id([repository or ''])}"
+
+
 def parse_delivery_id(workflow_id: str) -> DeliveryKey | None:
     """Split a delivery's workflow id, or None where it is not one."""
     kind, *parts = workflow_id.split(":")

@@ -11,11 +11,13 @@ from activities.admission import Admission
 from activities.announce import Announce
 from activities.attempt_delivery import AttemptDelivery
 from activities.match_policies import MatchPolicies
+from activities.redeliver import Redeliver
 from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
 from activities.sending import Sender
 from activities.verify_event import VerifyEvent
 from portcall.adapters.database import open_database, the_secret_key
+from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
 from portcall.adapters.gate import TargetSlots
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oauth2 import OAuth2Tokens
@@ -27,10 +29,17 @@ from portcall.ports import PolicyStore, TargetGate, Transport
 from portcall.settings import Settings
 from workflows.backlog import BacklogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.redelivery import RedeliveryWorkflow
 from workflows.registry_event import RegistryEventWorkflow
 from workflows.release import ReleaseWorkflow
 
-WORKFLOWS = (RegistryEventWorkflow, DeliveryWorkflow, ReleaseWorkflow, BacklogWorkflow)
+WORKFLOWS = (
+    RegistryEventWorkflow,
+    DeliveryWorkflow,
+    ReleaseWorkflow,
+    BacklogWorkflow,
+    RedeliveryWorkflow,
+)
 GRACE = timedelta(seconds=20)
 """How long attempts under way may go on when the worker is told to stop."""
 
@@ -48,6 +57,7 @@ def build_worker(
     engine = TemporalEngine(client, task_queue=task_queue)
     sender = Sender(transport, OAuth2Tokens(transport))
     admission = Admission(gate, engine)
+    redeliver = Redeliver(TemporalFailedDeliveries(client))
     return Worker(
         client,
         task_queue=task_queue,
@@ -58,6 +68,9 @@ def build_worker(
             Announce(store, engine).announce_given_up,
             request_cancellation,
             release_held,
+            redeliver.count_failed,
+            redeliver.find_failed,
+            redeliver.send_again,
         ],
         # The sandbox costs a third of the worker's processor time (docs/figures.md). What it
         # would catch is caught before: all workflow tests and replays run inside it.

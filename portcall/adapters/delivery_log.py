@@ -1,19 +1,16 @@
 """The log of deliveries on Temporal: lists from visibility, one from its histories, resets."""
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import quote as url_quote
 
-from temporalio.api.common.v1 import WorkflowExecution as ExecutionRef
-from temporalio.api.enums.v1 import ResetReapplyExcludeType
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 from temporalio.client import WorkflowExecutionStatus as Status
 
 from portcall import ids
 from portcall.adapters.history import RunHistory
+from portcall.adapters.resets import reset_run
 from portcall.adapters.temporal import translated
 from portcall.adapters.temporal_pages import newest_runs, page_of_newest_runs, place
 from portcall.attempts import Outcome
@@ -169,32 +166,13 @@ class TemporalDeliveryLog:
             return await RunHistory(run_id, self._client.data_converter).read(history.events)
 
     async def redeliver(self, delivery_id: str, *, reason: str) -> DeliverySummary:
-        """Reset the newest run to its first completed workflow task.
-
-        Signals and cancel requests of the old run are not applied again.
-        """
+        """Reset the newest run to its first completed workflow task."""
         newest = await self._describe(delivery_id)
         if newest.status is Status.RUNNING:
             raise ConflictError(
                 "The delivery is still under way: retry-now makes its next attempt at once."
             )
-        run = await self._history(delivery_id, newest.run_id)
-        if run.reset_point is None:
-            raise ConflictError("The delivery ended before it began; there is nothing to repeat.")
-        with translated():
-            await self._client.workflow_service.reset_workflow_execution(
-                ResetWorkflowExecutionRequest(
-                    namespace=self._client.namespace,
-                    workflow_execution=ExecutionRef(workflow_id=delivery_id, run_id=newest.run_id),
-                    reason=reason,
-                    workflow_task_finish_event_id=run.reset_point,
-                    request_id=str(uuid.uuid5(uuid.NAMESPACE_OID, newest.run_id)),
-                    reset_reapply_exclude_types=[
-                        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
-                        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST,
-                    ],
-                )
-            )
+        await reset_run(self._client, delivery_id, newest.run_id, reason)
         return delivery_summary(await self._describe(delivery_id), self._ui)
 
     async def retry_now(self, delivery_id: str) -> None:

@@ -19,8 +19,8 @@ class RunHistory:
     """What one run's history says.
 
     `attempts` in order; `reason`: why it was given up, or is held since `held_since`, where no
-    attempt followed; `base_run_id`: the run that it was reset from; `reset_point`: the id of
-    its first completed workflow task; `is_waiting`: a durable timer runs.
+    attempt followed; `base_run_id`: the run that it was reset from; `is_waiting`: a durable timer
+    runs.
     """
 
     def __init__(self, run_id: str, converter: DataConverter) -> None:
@@ -29,7 +29,6 @@ class RunHistory:
         self.reason: str | None = None
         self.held_since: datetime | None = None
         self.base_run_id: str | None = None
-        self.reset_point: int | None = None
         self.is_waiting = False
         self._run_id = run_id
         self._converter = converter
@@ -44,9 +43,6 @@ class RunHistory:
             elif event.event_type in _ATTEMPT_ENDS:
                 await self._attempt_ended(event)
         return self
-
-    def _task_completed(self, event: HistoryEvent) -> None:
-        self.reset_point = self.reset_point or event.event_id
 
     def _task_failed(self, event: HistoryEvent) -> None:
         base = event.workflow_task_failed_event_attributes.base_run_id
@@ -114,7 +110,6 @@ class RunHistory:
 
 
 _READERS = {
-    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED: "_task_completed",
     EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED: "_task_failed",
     EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: "_activity_scheduled",
     EventType.EVENT_TYPE_TIMER_STARTED: "_timer_started",

@@ -8,6 +8,8 @@ from portcall.ports.engine import Engine, Held, Started
 from portcall.ports.gate import Closed, Figures, NotYet, Permit, Room, TargetGate, TargetStates
 from portcall.ports.inbox import Inbox, InboxEntry
 from portcall.ports.log import DeliveryLog, EventLog
+from portcall.ports.pings import Pings
+from portcall.ports.redeliveries import FailedDeliveries, Redeliveries, SentAgain
 from portcall.ports.registries import Manifest, Registries, Repository, TokenVerifier
 from portcall.ports.store import Collection, PolicySnapshot, PolicyStore, SpecT, Stored
 from portcall.ports.transport import (
@@ -26,6 +28,7 @@ __all__ = [
     "Engine",
     "EventLog",
     "Exchange",
+    "FailedDeliveries",
     "Figures",
     "Held",
     "Inbox",
@@ -34,12 +37,15 @@ __all__ = [
     "NotYet",
     "OutgoingRequest",
     "Permit",
+    "Pings",
     "PolicySnapshot",
     "PolicyStore",
     "ReceivedResponse",
+    "Redeliveries",
     "Registries",
     "Repository",
     "Room",
+    "SentAgain",
     "SpecT",
     "Started",
     "Stored",
