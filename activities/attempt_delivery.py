@@ -21,6 +21,7 @@ from portcall.errors import StoreUnavailableError
 from portcall.events import RegistryEvent, Value
 from portcall.formats.format import Format
 from portcall.ids import DeliveryKey, webhook_id
+from portcall.pings import is_ping
 from portcall.ports import PolicyStore
 
 
@@ -89,7 +90,9 @@ class AttemptDelivery:
                 self._store.policies,
                 attempt.policy,
             )
-            permit = await self._admission.enter(target, queued=attempt.queued)
+            permit = await self._admission.enter(
+                target, queued=attempt.queued, is_test=is_ping(event, attempt.policy)
+            )
         except NothingSentError as error:
             return ended.blocked(number, started_at, str(error))
         # One id for all attempts, whatever the run, so that a receiver can tell.

@@ -14,12 +14,15 @@ from portcall.policies import Target
 class Permit:
     """Leave to make one attempt; `lease` is empty where nothing has to be given back.
 
-    `probe`: the target was paused, and this attempt shows whether it is well again.
+    `probe`: the target was paused, and this attempt shows whether it is well again. `is_test`:
+    the gate said no, and a test event goes all the same: no place is given back, but how it ended
+    counts.
     """
 
     target: Target
     lease: str = ""
     probe: bool = False
+    is_test: bool = False
 
 
 @dataclass(frozen=True)
