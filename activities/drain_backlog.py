@@ -1,12 +1,43 @@
-"""The activity that sends on what is queued for a target, oldest first, as far as it has room."""
+"""The activity that sends on what is queued for a target, oldest first, as far as it has room.
 
-from datetime import timedelta
+For some seconds it looks again and again, which costs Temporal nothing; what is left then, or
+has to wait for longer, is its workflow's affair.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
+from activities.oldest_first import oldest_first
+from portcall.attempts import Outcome
 from portcall.durations import Duration
+from portcall.errors import NotFoundError
 from portcall.events import Value
-from portcall.ports import PolicyStore, TargetStates
+from portcall.ids import OUTCOME
+from portcall.log import Filter
+from portcall.ports import PolicyStore, Room, TargetStates
+from portcall.search import DELIVERY_WORKFLOW, visibility_query
+
+BUDGET = timedelta(seconds=5)
+"""How long one run of the activity goes on."""
+BETWEEN_LOOKS = timedelta(seconds=1)
+"""About as far as Temporal's search is behind."""
+FEWEST, MOST = 10, 500
+"""How many are told to go at one look: few at first, and more where that goes well."""
+BUSY = timedelta(seconds=1)
+"""So long this activity waits for its turn where the workers have too much to do already."""
+
+
+class DrainInput(Value):
+    """Whose queue, and what the last run knew: where the oldest stood, how many go at once."""
+
+    target: str
+    oldest: datetime | None = None
+    at_once: int = FEWEST
 
 
 class Drained(Value):
@@ -14,19 +45,125 @@ class Drained(Value):
 
     signalled: int = 0
     left: int = 0
-    again_in: Duration = timedelta(seconds=1)
+    again_in: Duration = BETWEEN_LOOKS
+    oldest: datetime | None = None
+    at_once: int = FEWEST
 
 
 class DrainBacklog:
     """The activity with what it needs: targets and their states."""
 
-    def __init__(self, store: PolicyStore, states: TargetStates) -> None:
+    def __init__(
+        self, store: PolicyStore, states: TargetStates, *, budget: timedelta = BUDGET
+    ) -> None:
         """Take what the worker built."""
         self._store = store
         self._states = states
+        self._budget = budget.total_seconds()
 
     @activity.defn(name="drain_backlog")
-    async def drain_backlog(self, target: str) -> Drained:
-        """Signal as many queued deliveries as may go now."""
-        del target
-        return Drained()
+    async def drain_backlog(self, given: DrainInput) -> Drained:
+        """Tell as many queued deliveries to go as there is room for, for some seconds."""
+        info = activity.info()
+        waited = info.started_time - info.current_attempt_scheduled_time
+        queue = Queue(activity.client(), given, busy=waited > BUSY)
+        until = time.monotonic() + self._budget
+        while True:
+            room = await self._room(given.target)
+            again_in = await queue.look(room, until)
+            if not queue.left:
+                await self._states.emptied(given.target)
+            activity.heartbeat(queue.signalled)
+            if time.monotonic() + again_in.total_seconds() > until:
+                return queue.result(again_in)
+            await asyncio.sleep(again_in.total_seconds())
+
+    async def _room(self, name: str) -> Room:
+        """Ask for the room; that a target is gone or switched off, all of its may find out."""
+        try:
+            target = (await self._store.targets.get(name)).spec
+        except NotFoundError:
+            return Room(now=MOST, again_in=BETWEEN_LOOKS)
+        if not target.enabled:
+            return Room(now=MOST, again_in=BETWEEN_LOOKS)
+        return await self._states.room(target)
+
+
+class Queue:
+    """What is queued for one target, as Temporal's search shows it and each delivery knows it.
+
+    What waits for one target is not to stand in front of everything else on the task queue. So
+    few go at first, twice as many in the next run, and fewer where workers are busy.
+    """
+
+    def __init__(self, client: Client, given: DrainInput, *, busy: bool) -> None:
+        """Go on where the last run stood."""
+        self.signalled = 0
+        self.left = 0
+        self._client = client
+        wanted = Filter(outcome="queued", target=given.target)
+        self._query = visibility_query(DELIVERY_WORKFLOW, wanted)
+        self._oldest = given.oldest
+        self._at_once = max(1, given.at_once // 4) if busy else given.at_once
+        self._most_told = 0
+        self._told: set[str] = set()
+
+    def result(self, again_in: timedelta) -> Drained:
+        """Say what was done and what the next run should know."""
+        return Drained(
+            signalled=self.signalled,
+            left=self.left,
+            again_in=again_in,
+            oldest=self._oldest,
+            at_once=min(MOST, max(FEWEST, 2 * self._most_told)),
+        )
+
+    async def look(self, room: Room, until: float) -> timedelta:
+        """Tell the oldest to go, as many as may; give how soon to look again."""
+        queued = (await self._client.count_workflows(self._query)).count
+        allowed = min(room.now, self._at_once)
+        told, passed = await self._tell(queued, allowed, until) if queued and allowed else (0, 0)
+        self.signalled += told
+        self._most_told = max(self._most_told, told)
+        self.left = max(0, queued - told - passed)
+        return room.again_in if self.left and told == room.now else BETWEEN_LOOKS
+
+    async def _tell(self, queued: int, allowed: int, until: float) -> tuple[int, int]:
+        """Tell the oldest that wait; give how many, and how many were already on their way."""
+        told = passed = 0
+        now, since, self._oldest = datetime.now(UTC), self._oldest, None
+        async for delivery in oldest_first(
+            self._client, self._query, count=queued, since=since, now=now
+        ):
+            self._oldest = self._oldest or delivery.start_time
+            if told >= min(allowed, self._at_once) or time.monotonic() > until:
+                break
+            if not await self._is_told(delivery):
+                passed += 1
+                continue
+            told += 1
+            if delivery.run_id in self._told:
+                # It came back: there is less room than it seemed.
+                self._at_once = max(1, self._at_once // 2)
+            self._told.add(delivery.run_id)
+        return told, passed
+
+    async def _is_told(self, delivery: WorkflowExecution) -> bool:
+        """Tell a delivery to go, unless it is on its way: the search may be behind."""
+        handle = self._client.get_workflow_handle(delivery.id, run_id=delivery.run_id)
+        try:
+            found = await handle.describe()
+            raw = found.raw_description
+            if (
+                found.status is not WorkflowExecutionStatus.RUNNING
+                or found.typed_search_attributes.get(OUTCOME) != Outcome.QUEUED
+                or raw.pending_activities
+                or raw.HasField("pending_workflow_task")
+            ):
+                return False
+            await handle.signal("retry_now")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True

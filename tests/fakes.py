@@ -248,7 +248,7 @@ class FakeEngine:
     released: list[tuple[str, str]] = field(default_factory=list)
     drained: list[str] = field(default_factory=list)
 
-    async def drain(self, target: str) -> None:
+    async def drain(self, target: str, *, look_now: bool = False) -> None:  # noqa: ARG002
         if not self.available:
             raise EngineUnavailableError("Temporal does not answer.")
         self.drained.append(target)

@@ -1,33 +1,89 @@
-"""One workflow per target for which deliveries are queued: it sends them on, oldest first."""
+"""One workflow per target for which deliveries are queued: it sends them on, oldest first.
 
-from datetime import timedelta
+It ends once a look, begun when Temporal's search had caught up with the last who asked for it,
+found the queue empty. So nobody who is queued just then is forgotten.
+"""
+
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.drain_backlog import DrainBacklog, Drained
+    from activities.drain_backlog import DrainBacklog, Drained, DrainInput
+    from portcall.durations import format_duration
     from portcall.events import Value
 
 
 class BacklogInput(Value):
-    """Whose queue."""
+    """Whose queue; what was done by the run before; how far behind Temporal's search may be."""
 
     target: str
+    sent: int = 0
+    last: Drained = Drained()
+    search_lag: timedelta = timedelta(seconds=6)
+
+
+class BacklogResult(Value):
+    """How many deliveries were told to go."""
+
+    sent: int
 
 
 @workflow.defn
 class BacklogWorkflow:
-    """Send on what is queued for a target, until nothing is. No search attributes."""
+    """Send on what is queued for a target, until nothing is.
+
+    Signals: `more` says that another delivery was queued, or with True that the target may
+    have room now, whatever the last look said. No search attributes.
+    """
+
+    def __init__(self) -> None:
+        """Begin as if somebody had just asked."""
+        self._asked_at = workflow.now()
+        self._look_now = False
+
+    @workflow.signal
+    def more(self, look_now: bool = False) -> None:
+        """Do not end before having looked again; at once, where wanted."""
+        self._asked_at = workflow.now()
+        self._look_now = self._look_now or look_now
 
     @workflow.run
-    async def run(self, given: BacklogInput) -> int:
-        """Look, send on, wait, until the queue is empty; give how many were sent on."""
+    async def run(self, given: BacklogInput) -> BacklogResult:
+        """Look, send on, wait, until the queue is empty."""
+        sent, last = given.sent, given.last
+        while True:
+            self._look_now, began = False, workflow.now()
+            last = await self._drain(given.target, last)
+            sent += last.signalled
+            if not last.left and began >= self._asked_at + given.search_lag:
+                return BacklogResult(sent=sent)
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(given.model_copy(update={"sent": sent, "last": last}))
+            await self._wait(last, sent)
+
+    async def _drain(self, target: str, last: Drained) -> Drained:
         found: Drained = await workflow.execute_activity_method(
             DrainBacklog.drain_backlog,
-            given.target,
+            DrainInput(target=target, oldest=last.oldest, at_once=last.at_once),
             start_to_close_timeout=timedelta(minutes=5),
+            heartbeat_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
-            summary=f"deliveries queued for {given.target}",
+            summary=f"send on what is queued for {target}",
         )
-        return found.signalled
+        return found
+
+    async def _wait(self, last: Drained, sent: int) -> None:
+        """Wait for the next look, which the Web UI shows meanwhile."""
+        due: datetime = workflow.now() + last.again_in
+        workflow.set_current_details(
+            f"{sent} sent on, {last.left} left; the next look is at {due:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        summary = f"{last.left} queued, next look in {format_duration(last.again_in)}"
+        try:
+            await workflow.wait_condition(
+                lambda: self._look_now, timeout=last.again_in, timeout_summary=summary
+            )
+        except TimeoutError:
+            return

@@ -70,6 +70,7 @@ class DeliveryWorkflow:
         """Start with nothing to wait for."""
         self._waiting = Waiting()
         self._paused: Outcome | None = None
+        self._shown: Outcome | None = None
         self._reconnected = False
         self._began = workflow.now()
 
@@ -148,7 +149,7 @@ class DeliveryWorkflow:
             )
             found = await self._recorded(handle, number, started)
             if isinstance(found, AttemptRecord):
-                self._paused = None
+                self._paused = self._shown = None
                 return found
             left = delivery.retry.expires_after - (workflow.now() - self._began)
             if found.outcome is Outcome.QUEUED and left <= timedelta():
@@ -162,15 +163,22 @@ class DeliveryWorkflow:
             delay = timedelta(seconds=min(2**count, 300))
             await self._waiting.wait(delay, pause.reason)
             return
-        if self._paused is not pause.outcome:
-            self._paused = pause.outcome
-            workflow.upsert_search_attributes(without_attempt(pause.outcome))
+        self._paused = pause.outcome
+        self._show(pause.outcome)
         paused_at, delay = workflow.now(), timedelta(minutes=min(2 ** (count - 1), 360))
         if pause.outcome is Outcome.QUEUED:
             delay = min(delay, left)
         await self._waiting.wait(delay, pause.reason, signalled=self._waiting.go_on)
         if pause.outcome is Outcome.HELD:
             self._began += workflow.now() - paused_at
+        elif self._waiting.go_on:
+            # It has left the queue, so that the walk over it finds the next one at its head.
+            self._show(Outcome.DELIVERING)
+
+    def _show(self, outcome: Outcome) -> None:
+        if self._shown is not outcome:
+            self._shown = outcome
+            workflow.upsert_search_attributes(without_attempt(outcome))
 
     async def _recorded(
         self, handle: workflow.ActivityHandle[AttemptRecord], number: int, started: datetime

@@ -1,6 +1,8 @@
 """The connection to Temporal, and the start of workflows on it."""
 
 import asyncio
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -29,6 +31,8 @@ from workflows.backlog import BacklogInput, BacklogWorkflow
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
 from workflows.release import ReleaseInput, ReleaseWorkflow
 
+ASKED_EVERY = 3.0
+"""Seconds between two requests for the same target's queue; its walk looks for twice as long."""
 DEFAULT_ADDRESS = "localhost:7233"
 _LOOPBACK = ("localhost:", "127.0.0.1:", "[::1]:")
 
@@ -86,6 +90,7 @@ class TemporalEngine:
         """Start event workflows through `client`, to be run by the workers of `task_queue`."""
         self._client = client
         self._task_queue = task_queue
+        self._asked: dict[str, float] = {}
 
     async def start(self, event: RegistryEvent, *, timeout: timedelta) -> Started:
         """Start the event's workflow, or see that it was started before."""
@@ -137,18 +142,31 @@ class TemporalEngine:
                 rpc_timeout=timedelta(seconds=5),
             )
 
-    async def drain(self, target: str) -> None:
-        """Start the walk over the target's queue, unless one is under way."""
-        with translated():
-            await self._client.start_workflow(
-                BacklogWorkflow.run,
-                BacklogInput(target=target),
-                id=backlog_workflow_id(target),
-                task_queue=self._task_queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary=f"deliveries queued for the target {target}",
-                rpc_timeout=timedelta(seconds=5),
-            )
+    async def drain(self, target: str, *, look_now: bool = False) -> None:
+        """Start the walk over the target's queue; one that is under way will look again.
+
+        It does so for longer than `ASKED_EVERY`, so a queue that grows is asked for that often.
+        """
+        now = time.monotonic()
+        if not look_now and now - self._asked.get(target, -math.inf) < ASKED_EVERY:
+            return
+        self._asked[target] = now
+        try:
+            with translated():
+                await self._client.start_workflow(
+                    BacklogWorkflow.run,
+                    BacklogInput(target=target),
+                    id=backlog_workflow_id(target),
+                    task_queue=self._task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    start_signal="more",
+                    start_signal_args=[look_now],
+                    static_summary=f"deliveries queued for the target {target}",
+                    rpc_timeout=timedelta(seconds=5),
+                )
+        except BaseException:
+            self._asked.pop(target, None)
+            raise
 
 
 def event_memo(event: RegistryEvent) -> dict[str, str | None]:

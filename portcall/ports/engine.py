@@ -34,6 +34,9 @@ class Engine(Protocol):
         """Have the deliveries that this policy or target held look again, soon and in turn."""
         ...
 
-    async def drain(self, target: str) -> None:
-        """Have the deliveries that are queued for this target sent on, oldest first."""
+    async def drain(self, target: str, *, look_now: bool = False) -> None:
+        """Have the deliveries that are queued for this target sent on, oldest first.
+
+        `look_now`: it may have room now, whatever was known of it.
+        """
         ...

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +14,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.attempt_delivery import AttemptInput
 from activities.match_policies import MatchInput
+from activities.redeliver import Redeliver
 from activities.release_held import release_held
 from activities.request_cancellation import request_cancellation
 from activities.verify_event import VerifyInput
+from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
 from portcall.attempts import (
     AttemptError,
     AttemptOutcome,
@@ -182,9 +184,11 @@ async def scripted_worker(
     *,
     announcements: ScriptedAnnouncements | None = None,
     verify: Callable[..., object] | None = None,
+    more: Sequence[Callable[..., object]] = (),
 ) -> AsyncIterator[str]:
-    """Run the real workflows on scripted activities; give the task queue of their own."""
+    """Run the real workflows on scripted activities, and `more`; give the queue of their own."""
     queue = f"test-{uuid.uuid4().hex}"
+    redeliver = Redeliver(TemporalFailedDeliveries(client, page=3))
     async with Worker(
         client,
         task_queue=queue,
@@ -195,6 +199,10 @@ async def scripted_worker(
             (announcements or ScriptedAnnouncements()).announce_given_up,
             request_cancellation,
             release_held,
+            redeliver.count_failed,
+            redeliver.find_failed,
+            redeliver.send_again,
+            *more,
         ],
         workflow_runner=sandbox(),
     ):
