@@ -1,7 +1,7 @@
 """Asks a target's gate before an attempt, and tells it afterwards how the attempt ended.
 
 What the attempts show of the target, and what is worth telling, becomes an event of
-Portcall's own; of a delivery of such an event nothing is told.
+Portcall's own; a delivery of such an event tells no more than that its target was disabled.
 """
 
 from datetime import timedelta
@@ -13,7 +13,7 @@ from activities.suspension import NothingSentError
 from portcall.attempts import AttemptRecord
 from portcall.errors import PortcallError
 from portcall.events import RegistryEvent
-from portcall.own_events import OWN_SOURCE, target_event
+from portcall.own_events import may_tell, target_event
 from portcall.policies import Target
 from portcall.ports import Closed, Engine, Permit, TargetGate
 
@@ -43,7 +43,7 @@ class Admission:
     ) -> None:
         """Give the permit back; never raises."""
         for change in await self._gate.leave(permit, record):
-            if event.source != OWN_SOURCE:
+            if may_tell(change, event.source):
                 try:
                     await self._engine.start(target_event(change), timeout=RPC_TIMEOUT)
                 except PortcallError as error:

@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 async def announce_given_up(
     delivery: "DeliveryInput", outcome: Outcome, reason: str, attempts: int, status: int | None
 ) -> None:
-    """Start the event, unless the delivery was of such an event itself: no loop can come of it."""
-    if delivery.event.source == OWN_SOURCE:
+    """Start the event, unless the delivery was of such events itself: no loop can come of it."""
+    foreign = [e for e in (delivery.event, *delivery.more) if e.source != OWN_SOURCE]
+    if not foreign:
         return
     given_up = GivenUp(
-        event=delivery.event.without_raw(),
+        event=foreign[0].without_raw(),
         policy=delivery.policy,
         target=delivery.target,
         outcome=outcome,
         reason=reason,
         attempts=attempts,
         http_status=status,
+        more=len(foreign) - 1,
     )
     try:
         await workflow.execute_activity_method(
