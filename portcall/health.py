@@ -143,6 +143,14 @@ def after_attempt(
     return _lifted(failed) if failed.pauses else failed, ()
 
 
+def after_unnoticed_success(health: TargetHealth, at: datetime) -> TargetHealth:
+    """Give the state where a success after the last failure was noticed too late to be told."""
+    failed_at = health.last_failure_at
+    if health.pauses or health.disabled_at or failed_at is None or failed_at >= at:
+        return health
+    return _changed(health, failing_since=None, failures=0, strikes=0, last_success_at=at)
+
+
 def _delivered(health: TargetHealth, target: "Target", now: datetime, *, probe: bool) -> Next:
     well = TargetHealth(
         last_success_at=now, last_failure_at=health.last_failure_at, last_error=health.last_error

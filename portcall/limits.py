@@ -4,7 +4,7 @@ Pure: where the target stands and the time come in, the answer and the new stand
 The adapters keep the standing so that it holds over all workers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -30,7 +30,8 @@ class Standing:
 
     `rate_at` is when the next attempt is due at the target's rate, `backlog` says that others
     are queued, `probe` is the lease of the attempt that tries after a pause, and holds until
-    `probe_until`. `changed_at` is when the target was last changed.
+    `probe_until`. `leases` are those of `max_concurrent`, and until when they hold; `changed_at`
+    is when the target was last changed.
     """
 
     health: TargetHealth = field(default_factory=TargetHealth)
@@ -38,12 +39,16 @@ class Standing:
     backlog: bool = False
     probe: str = ""
     probe_until: datetime | None = None
-    leases: frozenset[str] = frozenset()
+    leases: Mapping[str, datetime] = field(default_factory=dict)
     changed_at: datetime | None = None
 
     def is_probed(self, now: datetime) -> bool:
         """Whether an attempt that tries after a pause is under way."""
         return self.probe_until is not None and self.probe_until > now
+
+    def under_way(self, now: datetime) -> int:
+        """Count the leases that hold."""
+        return sum(until > now for until in self.leases.values())
 
 
 def is_limited(target: Target) -> bool:
@@ -70,14 +75,14 @@ def admit(
     reason = _paused(standing, target, now) or _full(standing, target, now, queued=queued)
     if reason:
         return NotYet(reason), replace(standing, backlog=standing.backlog or is_limited(target))
-    probe = health.paused_until is not None
+    probe, until = health.paused_until is not None, now + lease_time(target)
     if probe:
-        standing = replace(standing, probe=lease, probe_until=now + lease_time(target))
+        standing = replace(standing, probe=lease, probe_until=until)
     if target.rate:
         due = max(standing.rate_at or now, now) + _interval(target.rate)
         standing = replace(standing, rate_at=due)
     if target.max_concurrent:
-        standing = replace(standing, leases=standing.leases | {lease})
+        standing = replace(standing, leases={**standing.leases, lease: until})
     return Permit(target, lease if probe or target.max_concurrent else "", probe), standing
 
 
@@ -86,7 +91,8 @@ def settle(
 ) -> tuple[Sequence[HealthChange], Standing]:
     """Take a permit back, with how the attempt ended."""
     if permit.lease:
-        standing = replace(standing, leases=standing.leases - {permit.lease})
+        left = {lease: until for lease, until in standing.leases.items() if lease != permit.lease}
+        standing = replace(standing, leases=left)
         if standing.probe == permit.lease:
             standing = replace(standing, probe="", probe_until=None)
     if record is None:
@@ -115,7 +121,7 @@ def room(standing: Standing, target: Target, now: datetime) -> Room:
         return Room(1 if health.paused_until else BATCH, LOOK_AGAIN)
     free = 1 if health.paused_until else MANY
     if target.max_concurrent:
-        free = min(free, max(0, target.max_concurrent - len(standing.leases)))
+        free = min(free, max(0, target.max_concurrent - standing.under_way(now)))
     if not target.rate:
         return Room(free, LOOK_AGAIN)
     due, interval = max(standing.rate_at or now, now), _interval(target.rate)
@@ -139,8 +145,8 @@ def _full(standing: Standing, target: Target, now: datetime, *, queued: bool) ->
         return None
     if standing.backlog and not queued:
         return f"others are queued for the target {target.name}"
-    if target.max_concurrent and len(standing.leases) >= target.max_concurrent:
-        return f"{len(standing.leases)} attempts to {target.name} are under way (max_concurrent)"
+    if target.max_concurrent and standing.under_way(now) >= target.max_concurrent:
+        return f"the target {target.name} takes {target.max_concurrent} at a time"
     if target.rate and standing.rate_at:
         early = standing.rate_at - _ahead(_interval(target.rate)) - now
         if early > timedelta():

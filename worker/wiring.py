@@ -18,7 +18,7 @@ from activities.sending import Sender
 from activities.verify_event import VerifyEvent
 from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
-from portcall.adapters.gate import TargetSlots
+from portcall.adapters.gate import MOST, SharedGate
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oauth2 import OAuth2Tokens
 from portcall.adapters.registry_api import RegistryApi
@@ -78,7 +78,8 @@ def build_worker(
         # Under a burst autoscaling pollers left a quarter of the processor idle.
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(20),
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(10),
-        max_concurrent_activities=200,
+        # The gate says who waits, so that slow targets leave places for all others.
+        max_concurrent_activities=MOST + 200,
         max_concurrent_workflow_tasks=100,
         graceful_shutdown_timeout=GRACE,
     )
@@ -105,6 +106,6 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
         open_database(url, secret_key) as database,
         HttpTransport(settings.allowed_networks) as transport,
         build_verification_worker(client, database.store, transport),
-        build_worker(client, database.store, transport, TargetSlots()) as worker,
+        build_worker(client, database.store, transport, SharedGate(database.states)) as worker,
     ):
         yield worker

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Connection, event, make_url, text, update
+from sqlalchemy import URL, Connection, Table, event, make_url, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -51,6 +52,10 @@ class Connections:
         """The file that a SQLite database is in."""
         is_sqlite = self.engine.dialect.name == "sqlite"
         return Path(self._url.database or "") if is_sqlite else None
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """Begin an INSERT that knows ON CONFLICT, which both databases have."""
+        return postgresql.insert(table) if self.file is None else sqlite.insert(table)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

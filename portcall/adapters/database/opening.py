@@ -1,4 +1,4 @@
-"""Opens the policy database: connections, store and inbox, checked before they are lent."""
+"""Opens the policy database: store, inbox and states, checked before they are lent."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -11,7 +11,9 @@ from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.inbox import SqlInbox
 from portcall.adapters.database.migrate import check_schema
 from portcall.adapters.database.secret_key import SecretBox
+from portcall.adapters.database.source_activity import SqlSourceActivity
 from portcall.adapters.database.store import SqlPolicyStore
+from portcall.adapters.database.target_states import SqlTargetStates
 
 INBOX_LIMIT = 100_000
 INBOX_TIMEOUT = timedelta(milliseconds=500)
@@ -24,6 +26,8 @@ class Database:
 
     store: SqlPolicyStore
     inbox: SqlInbox
+    states: SqlTargetStates
+    activity: SqlSourceActivity
 
 
 @contextlib.asynccontextmanager
@@ -41,8 +45,10 @@ async def open_database(
         inbox = SqlInbox(connections, keeping, inbox_limit)
         await check_schema(connections)
         await store.check_secrets()
-        async with inbox.writer():
-            yield Database(store=store, inbox=inbox)
+        states = SqlTargetStates(connections)
+        async with inbox.writer(), states.writer():
+            activity = SqlSourceActivity(connections)
+            yield Database(store=store, inbox=inbox, states=states, activity=activity)
     finally:
         await connections.engine.dispose()
         await keeping.engine.dispose()

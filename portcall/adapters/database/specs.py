@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portcall.adapters.database.connections import Connections
 from portcall.adapters.database.secret_key import SecretBox
-from portcall.adapters.database.tables import policies, policy_targets, targets
+from portcall.adapters.database.tables import policies, policy_targets, target_health, targets
+from portcall.adapters.database.target_ledger import UNBLEMISHED
 from portcall.errors import (
     ConflictError,
     InvalidInputError,
@@ -156,6 +157,11 @@ class TargetCollection(SqlCollection[Target]):
 
     def __init__(self, connections: Connections, box: SecretBox) -> None:
         super().__init__(connections, targets, Target, box)
+
+    async def _after_write(self, connection: AsyncConnection, spec: Target) -> None:
+        # What the attempts have shown is held against the target as it was.
+        known = target_health.c.target == spec.name
+        await connection.execute(update(target_health).where(known).values(UNBLEMISHED))
 
     async def _before_delete(self, connection: AsyncConnection, name: str) -> None:
         column = policy_targets.c.policy

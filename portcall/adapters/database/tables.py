@@ -122,9 +122,17 @@ target_figures = Table(
     Column("worker", String(32), primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("delivered", Integer, nullable=False),
+    Column("last_delivered_at", UtcDateTime),
     Column("latencies", JSON, nullable=False),
 )
 """Each worker writes rows of its own, five minutes each."""
+
+source_activity = Table(
+    "source_activity",
+    metadata,
+    Column("source", NAME, ForeignKey(sources.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("last_heard_at", UtcDateTime, nullable=False),
+)
 
 changes = Table(
     "changes",

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.String(32), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("delivered", sa.Integer(), nullable=False),
+        sa.Column("last_delivered_at", TIME),
         sa.Column("latencies", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("target", "began_at", "worker", name="pk_target_figures"),
         sa.ForeignKeyConstraint(
