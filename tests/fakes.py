@@ -239,6 +239,23 @@ class FakeInbox:
 
 
 @dataclass
+class FakeSourceActivity:
+    """A `SourceActivity` in memory, of the sources of a store."""
+
+    store: FakeStore = field(default_factory=FakeStore)
+    heard: dict[str, datetime] = field(default_factory=dict)
+
+    async def note(self, heard: Mapping[str, datetime]) -> None:
+        self.store.switch.check_store()
+        known = {name: at for name, at in heard.items() if name in self.store.sources.rows}
+        self.heard |= {name: max(at, self.heard.get(name, at)) for name, at in known.items()}
+
+    async def last_heard(self) -> Mapping[str, datetime]:
+        self.store.switch.check_store()
+        return {name: at for name, at in self.heard.items() if name in self.store.sources.rows}
+
+
+@dataclass
 class FakeEngine:
     """An `Engine` that remembers what it started; `available = False` takes Temporal away."""
 

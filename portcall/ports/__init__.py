@@ -4,6 +4,7 @@ Adapters implement them for real, `tests/fakes.py` in memory; both pass the same
 tests. Every method may raise `UnavailableError` where the thing behind it is away.
 """
 
+from portcall.ports.activity import SourceActivity
 from portcall.ports.engine import Engine, Held, Started
 from portcall.ports.gate import Closed, Figures, NotYet, Permit, Room, TargetGate, TargetStates
 from portcall.ports.inbox import Inbox, InboxEntry
@@ -46,6 +47,7 @@ __all__ = [
     "Repository",
     "Room",
     "SentAgain",
+    "SourceActivity",
     "SpecT",
     "Started",
     "Stored",

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from portcall.adapters.database import Database, migrate, open_database
 from portcall.adapters.database.tables import changes, metadata
-from tests.fakes import FakeInbox, FakeStore
+from tests.fakes import FakeInbox, FakeSourceActivity, FakeStore
 from tests.fixtures.postgres import PostgresServer
 
 SECRET_KEY = SecretStr("a passphrase of the tests")
@@ -64,7 +64,12 @@ def contract_url(request: pytest.FixtureRequest) -> str | None:
 async def database(contract_url: str | None) -> AsyncIterator[Database]:
     """Store and inbox; what passes in memory and on both databases is the ports' contract."""
     if contract_url is None:
-        yield Database(store=FakeStore(), inbox=FakeInbox(INBOX_LIMIT))
+        store = FakeStore()
+        yield Database(
+            store=store,
+            inbox=FakeInbox(INBOX_LIMIT),
+            activity=FakeSourceActivity(store),
+        )
         return
     async with open_database(contract_url, SECRET_KEY, inbox_limit=INBOX_LIMIT) as opened:
         yield opened
