@@ -134,13 +134,6 @@ source_activity = Table(
     Column("last_heard_at", UtcDateTime, nullable=False),
 )
 
-source_activity = Table(
-    "source_activity",
-    metadata,
-    Column("source", NAME, ForeignKey(sources.c.name, ondelete="CASCADE"), primary_key=True),
-    Column("last_heard_at", UtcDateTime, nullable=False),
-)
-
 changes = Table(
     "changes",
     metadata,
