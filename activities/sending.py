@@ -1,8 +1,8 @@
 """Makes the request of an attempt and sends it: access token, signature, exchange, record."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord
+from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord, ErrorType
 from portcall.auth import OAuth2Auth
 from portcall.formats.format import Message
 from portcall.outgoing import outgoing_request
@@ -10,6 +10,8 @@ from portcall.policies import Target
 from portcall.ports import AccessTokens, Transport
 from portcall.recording import sent_record, unsent_record
 from portcall.redaction import redaction_for
+
+UNAUTHORIZED = 401
 
 
 class Sender:
@@ -29,14 +31,36 @@ class Sender:
         started_at: datetime,
     ) -> AttemptRecord:
         """Send one message; the receiver's faults come back in the record."""
-        token: str | None = None
-        if isinstance(target.auth, OAuth2Auth):
-            answer = await self._tokens.token(target.auth)
-            if isinstance(answer, AttemptError):
-                failed = AttemptOutcome.FAILED
-                return unsent_record(number, started_at, failed, answer.type, answer.message)
-            token = answer
+        auth = target.auth
+        if not isinstance(auth, OAuth2Auth):
+            return await self._exchange(target, message, message_id, number, started_at)
+        token = await self._tokens.token(auth)
+        if isinstance(token, AttemptError):
+            blocked = token.type is ErrorType.BLOCKED
+            outcome = AttemptOutcome.BLOCKED if blocked else AttemptOutcome.FAILED
+            return unsent_record(number, started_at, outcome, token.type, token.message)
+        record = await self._exchange(target, message, message_id, number, started_at, token)
+        if record.http_status != UNAUTHORIZED:
+            return record
+        # It may have been revoked before its time: one that was just got is given back as it is.
+        newer = await self._tokens.token(auth, renew=True)
+        if isinstance(newer, AttemptError) or newer == token:
+            return record
+        again_at = datetime.now(UTC)
+        return await self._exchange(target, message, message_id, number, again_at, newer, token)
+
+    async def _exchange(
+        self,
+        target: Target,
+        message: Message,
+        message_id: str,
+        number: int,
+        started_at: datetime,
+        *tokens: str,
+    ) -> AttemptRecord:
+        """Send with the first of the tokens; what is recorded shows none of them."""
+        token = tokens[0] if tokens else None
         request = outgoing_request(target, message, message_id, started_at, token)
         exchange = await self._transport.send(request)
-        redaction = redaction_for(target, token)
+        redaction = redaction_for(target, *tokens)
         return sent_record(number, started_at, request, exchange, redaction)

@@ -72,10 +72,10 @@ class Redaction:
         return data
 
 
-def redaction_for(target: Target, token: str | None = None) -> Redaction:
-    """Give what hides the secrets of a target, and the access token that it was sent."""
-    secrets = {*_secrets_of(target), *_credentials(target, token)}
-    return Redaction(secrets, _hidden_headers(target, token))
+def redaction_for(target: Target, *tokens: str) -> Redaction:
+    """Give what hides the secrets of a target, and the access tokens that it was sent."""
+    secrets = {*_secrets_of(target), *_credentials(target), *(token.encode() for token in tokens)}
+    return Redaction(secrets, _hidden_headers(target))
 
 
 def _secrets_of(target: Target) -> Iterator[bytes]:
@@ -91,10 +91,10 @@ def _secrets_of(target: Target) -> Iterator[bytes]:
             yield from _lines_of_key(secret)
 
 
-def _credentials(target: Target, token: str | None) -> Iterator[bytes]:
+def _credentials(target: Target) -> Iterator[bytes]:
     """Give what is sent of the credentials, without a scheme: Bearer, Basic, ..."""
     proxy = auth_headers(target.proxy.auth) if target.proxy else ()
-    for _, value in (*auth_headers(target.auth, token), *proxy):
+    for _, value in (*auth_headers(target.auth), *proxy):
         yield value.rpartition(" ")[2].encode()
 
 
@@ -106,8 +106,8 @@ def _lines_of_key(pem: str) -> Iterator[bytes]:
     yield "".join(lines).encode()
 
 
-def _hidden_headers(target: Target, token: str | None) -> Iterator[str]:
-    yield from (name for name, _ in auth_headers(target.auth, token))
+def _hidden_headers(target: Target) -> Iterator[str]:
+    yield from (name for name, _ in auth_headers(target.auth))
     hub = target.hub_secret
     if hub and len(hub.get_secret_value().encode()) < SHORTEST_KEY:
         yield HUB_SIGNATURE  # a short key could be found from it by trying

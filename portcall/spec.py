@@ -1,7 +1,7 @@
 """What every part of a spec is made of: the closed base, names, secrets, header fields."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any
@@ -20,7 +20,6 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from portcall.secrets import Concealed, shown
 from portcall.sensitive import SecretUrl, concealed_headers
 
 _KEYS_LOOKED_AT = 100
@@ -100,8 +99,12 @@ def _sendable(value: SecretStr) -> SecretStr:
     return value
 
 
-def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    return {n: shown(v) if isinstance(v, Concealed) else v for n, v in headers.items()}
+def _shown_headers(headers: dict[str, str]) -> dict[str, str]:
+    return {n: getattr(v, "shown", v) for n, v in concealed_headers(headers).items()}
+
+
+def _shown_url(url: str) -> str:
+    return SecretUrl(url).shown
 
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
@@ -115,7 +118,7 @@ HeaderFields = Annotated[
 """Headers; the values of those that are credentials by their names are not shown."""
 
 HeaderSecret = Annotated[Secret, AfterValidator(_sendable)]
-_SHOWN = PlainSerializer(shown, return_type=str, when_used="json")
+_SHOWN = PlainSerializer(_shown_url, return_type=str, when_used="json")
 Url = Annotated[
     str, StringConstraints(min_length=1, max_length=2048), AfterValidator(SecretUrl), _SHOWN
 ]
