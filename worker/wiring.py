@@ -10,6 +10,7 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 from activities.admission import Admission
 from activities.announce import Announce
 from activities.attempt_delivery import AttemptDelivery
+from activities.drain_backlog import DrainBacklog
 from activities.match_policies import MatchPolicies
 from activities.redeliver import Redeliver
 from activities.release_held import release_held
@@ -25,7 +26,7 @@ from portcall.adapters.registry_api import RegistryApi
 from portcall.adapters.temporal import TemporalEngine
 from portcall.formats.known import load_formats
 from portcall.ids import TASK_QUEUE, verification_queue
-from portcall.ports import PolicyStore, TargetGate, Transport
+from portcall.ports import PolicyStore, TargetGate, TargetStates, Transport
 from portcall.settings import Settings
 from workflows.backlog import BacklogWorkflow
 from workflows.delivery import DeliveryWorkflow
@@ -49,6 +50,7 @@ def build_worker(
     store: PolicyStore,
     transport: Transport,
     gate: TargetGate,
+    states: TargetStates,
     *,
     task_queue: str = TASK_QUEUE,
 ) -> Worker:
@@ -65,6 +67,7 @@ def build_worker(
         activities=[
             MatchPolicies(store, formats).match_policies,
             AttemptDelivery(store, sender, formats, admission).attempt_delivery,
+            DrainBacklog(store, states).drain_backlog,
             Announce(store, engine).announce_given_up,
             request_cancellation,
             release_held,
@@ -106,6 +109,8 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
         open_database(url, secret_key) as database,
         HttpTransport(settings.allowed_networks) as transport,
         build_verification_worker(client, database.store, transport),
-        build_worker(client, database.store, transport, SharedGate(database.states)) as worker,
+        build_worker(
+            client, database.store, transport, SharedGate(database.states), database.states
+        ) as worker,
     ):
         yield worker
