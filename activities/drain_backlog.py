@@ -5,7 +5,10 @@ has to wait for longer, is its workflow's affair.
 """
 
 import asyncio
+import contextlib
+import math
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
@@ -25,9 +28,9 @@ from portcall.search import DELIVERY_WORKFLOW, visibility_query
 BUDGET = timedelta(seconds=5)
 """How long one run of the activity goes on."""
 BETWEEN_LOOKS = timedelta(seconds=1)
-"""About as far as Temporal's search is behind."""
+"""At least so long between two searches, which are about as far behind."""
 FEWEST, MOST = 10, 500
-"""How many are told to go at one look: few at first, and more where that goes well."""
+"""How many are told to go in a second: few at first, and more where that goes well."""
 BUSY = timedelta(seconds=1)
 """So long this activity waits for its turn where the workers have too much to do already."""
 
@@ -70,7 +73,7 @@ class DrainBacklog:
         until = time.monotonic() + self._budget
         while True:
             room = await self._room(given.target)
-            again_in = await queue.look(room, until)
+            again_in = await queue.look(room)
             if not queue.left:
                 await self._states.emptied(given.target)
             activity.heartbeat(queue.signalled)
@@ -105,51 +108,68 @@ class Queue:
         self._query = visibility_query(DELIVERY_WORKFLOW, wanted)
         self._oldest = given.oldest
         self._at_once = max(1, given.at_once // 4) if busy else given.at_once
+        self._allowed = 0
         self._most_told = 0
+        self._came_back = False
+        self._renewed = -math.inf
+        self._head: deque[WorkflowExecution] = deque()
         self._told: set[str] = set()
 
     def result(self, again_in: timedelta) -> Drained:
         """Say what was done and what the next run should know."""
+        more = min(MOST, max(FEWEST, 2 * self._most_told))
         return Drained(
             signalled=self.signalled,
             left=self.left,
             again_in=again_in,
             oldest=self._oldest,
-            at_once=min(MOST, max(FEWEST, 2 * self._most_told)),
+            at_once=self._at_once if self._came_back else more,
         )
 
-    async def look(self, room: Room, until: float) -> timedelta:
+    async def look(self, room: Room) -> timedelta:
         """Tell the oldest to go, as many as may; give how soon to look again."""
-        queued = (await self._client.count_workflows(self._query)).count
-        allowed = min(room.now, self._at_once)
-        told, passed = await self._tell(queued, allowed, until) if queued and allowed else (0, 0)
+        if time.monotonic() - self._renewed >= BETWEEN_LOOKS.total_seconds():
+            self._renewed, self._allowed = time.monotonic(), self._at_once
+            if not self._head:
+                await self._find(wanted=bool(room.now))
+        told = 0
+        while self._head and told < room.now and self._allowed:
+            told += await self._tell(self._head.popleft())
+            self.left = max(0, self.left - 1)
         self.signalled += told
-        self._most_told = max(self._most_told, told)
-        self.left = max(0, queued - told - passed)
+        self._most_told = max(self._most_told, self._at_once - self._allowed)
         return room.again_in if self.left and told == room.now else BETWEEN_LOOKS
 
-    async def _tell(self, queued: int, allowed: int, until: float) -> tuple[int, int]:
-        """Tell the oldest that wait; give how many, and how many were already on their way."""
-        told = passed = 0
-        now, since, self._oldest = datetime.now(UTC), self._oldest, None
-        async for delivery in oldest_first(
-            self._client, self._query, count=queued, since=since, now=now
-        ):
-            self._oldest = self._oldest or delivery.start_time
-            if told >= min(allowed, self._at_once) or time.monotonic() > until:
-                break
-            if not await self._is_told(delivery):
-                passed += 1
-                continue
-            told += 1
-            if delivery.run_id in self._told:
-                # It came back: there is less room than it seemed.
-                self._at_once = max(1, self._at_once // 2)
-            self._told.add(delivery.run_id)
-        return told, passed
+    async def _find(self, *, wanted: bool) -> None:
+        """See how many are queued, and which are the oldest of them, where that is wanted."""
+        self.left = (await self._client.count_workflows(self._query)).count
+        if not (wanted and self.left):
+            return
+        walk = oldest_first(
+            self._client, self._query, count=self.left, since=self._oldest, now=datetime.now(UTC)
+        )
+        async with contextlib.aclosing(walk):
+            async for delivery in walk:
+                self._head.append(delivery)
+                if len(self._head) == MOST:
+                    break
+        self._oldest = self._head[0].start_time if self._head else None
+
+    async def _tell(self, delivery: WorkflowExecution) -> bool:
+        """Tell a delivery to go; whether it was not on its way already."""
+        if not await self._is_told(delivery):
+            return False
+        if delivery.run_id in self._told:
+            # It came back: there is less room than it seemed.
+            self._at_once = max(1, self._at_once // 2)
+            self._allowed = min(self._allowed, self._at_once)
+            self._came_back = True
+        self._told.add(delivery.run_id)
+        self._allowed -= 1
+        return True
 
     async def _is_told(self, delivery: WorkflowExecution) -> bool:
-        """Tell a delivery to go, unless it is on its way: the search may be behind."""
+        """Signal a delivery, unless it is on its way: the search may be behind."""
         handle = self._client.get_workflow_handle(delivery.id, run_id=delivery.run_id)
         try:
             found = await handle.describe()

@@ -4,7 +4,7 @@ As `adapters/temporal_pages.py` does for pages: by windows of start time, here f
 on, so that the head of a very long queue is found without reading the rest of it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, WorkflowExecution
@@ -20,7 +20,7 @@ LONGEST = timedelta(days=3650)
 
 async def oldest_first(
     client: Client, query: str, *, count: int, since: datetime | None, now: datetime
-) -> AsyncIterator[WorkflowExecution]:
+) -> AsyncGenerator[WorkflowExecution]:
     """Give the `count` executions that `query` finds, by start time.
 
     `since` is where the oldest stood a moment ago, which saves looking for it.
