@@ -29,7 +29,8 @@ class AttemptInput(Value):
     """Attempt `number` (from 1) to deliver an event to a target for a policy; no secret.
 
     `held`: the policy was suspended when it matched, and must have been resumed by now. `more`
-    are the other events of a group. `queued`: it has waited until the target has room.
+    are the other events of a group, whose id is `group_id`. `queued`: it has waited until the
+    target has room.
     """
 
     event: RegistryEvent
@@ -39,6 +40,7 @@ class AttemptInput(Value):
     number: int
     held: bool = False
     more: tuple[RegistryEvent, ...] = ()
+    group_id: str | None = None
     queued: bool = False
 
 
@@ -96,7 +98,9 @@ class AttemptDelivery:
         except NothingSentError as error:
             return ended.blocked(number, started_at, str(error))
         # One id for all attempts, whatever the run, so that a receiver can tell.
-        key = DeliveryKey(event.source, event.id, attempt.policy, attempt.target)
+        key = DeliveryKey(
+            event.source, attempt.group_id or event.id, attempt.policy, attempt.target
+        )
         record = None
         try:
             record = await self._sender.send(target, message, webhook_id(key), number, started_at)

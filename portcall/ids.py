@@ -147,14 +147,16 @@ def event_attributes(event: RegistryEvent) -> TypedSearchAttributes:
     return TypedSearchAttributes(_event_pairs(event))
 
 
-def delivery_attributes(event: RegistryEvent, policy: str, target: str) -> TypedSearchAttributes:
+def delivery_attributes(
+    event: RegistryEvent, policy: str, target: str, outcome: Outcome = Outcome.DELIVERING
+) -> TypedSearchAttributes:
     """Give the search attributes that a delivery starts with."""
     return TypedSearchAttributes(
         [
             *_event_pairs(event),
             SearchAttributePair(POLICY, policy),
             SearchAttributePair(TARGET, target),
-            SearchAttributePair(OUTCOME, Outcome.DELIVERING.value),
+            SearchAttributePair(OUTCOME, outcome.value),
         ]
     )
 
@@ -196,6 +198,7 @@ def event_title(event: RegistryEvent) -> str:
     return cut(f"{event.type} {subject}")
 
 
-def delivery_title(event: RegistryEvent, policy: str, target: str) -> str:
+def delivery_title(event: RegistryEvent, policy: str, target: str, count: int = 1) -> str:
     """Say in one line what is sent where: `artifact.pushed prod/app:v1 → ci (deploy-prod)`."""
-    return cut(f"{event_title(event)[:149]} → {target} ({policy})")
+    many = f"{count} events: " if count > 1 else ""
+    return cut(f"{many}{event_title(event)[:137]} → {target} ({policy})")

@@ -11,6 +11,8 @@ from activities.admission import Admission
 from activities.announce import Announce
 from activities.attempt_delivery import AttemptDelivery
 from activities.drain_backlog import DrainBacklog
+from activities.gather import gather_event
+from activities.join_lane import is_under_way, join_lane
 from activities.match_policies import MatchPolicies
 from activities.redeliver import Redeliver
 from activities.release_held import release_held
@@ -30,6 +32,8 @@ from portcall.ports import PolicyStore, TargetGate, TargetStates, Transport
 from portcall.settings import Settings
 from workflows.backlog import BacklogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.group import GroupWorkflow
+from workflows.lane import LaneWorkflow
 from workflows.redelivery import RedeliveryWorkflow
 from workflows.registry_event import RegistryEventWorkflow
 from workflows.release import ReleaseWorkflow
@@ -40,6 +44,8 @@ WORKFLOWS = (
     ReleaseWorkflow,
     BacklogWorkflow,
     RedeliveryWorkflow,
+    GroupWorkflow,
+    LaneWorkflow,
 )
 GRACE = timedelta(seconds=20)
 """How long attempts under way may go on when the worker is told to stop."""
@@ -71,6 +77,9 @@ def build_worker(
             Announce(store, engine).announce_given_up,
             request_cancellation,
             release_held,
+            gather_event,
+            join_lane,
+            is_under_way,
             redeliver.count_failed,
             redeliver.find_failed,
             redeliver.send_again,

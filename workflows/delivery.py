@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from portcall.policies import RetryPolicy
     from portcall.retry import AT_ONCE, Decision, Delivered, GiveUp, TryAgain, decide, expired
     from workflows.announcing import announce_given_up
-    from workflows.turns import end_turn, take_turn
+    from workflows.turns import turn
     from workflows.waiting import Waiting
 
 ONCE = NativeRetry(maximum_attempts=1)
@@ -35,7 +35,8 @@ class DeliveryInput(Value):
     """One event for one target of one policy; no secret. `retry` is the policy's as it was then.
 
     `held`: the policy was suspended then, and the delivery waits until it is resumed. `more` are
-    the other events of a group. `lane` is the workflow that gives an ordered delivery its turn.
+    the other events of a group, which as a whole has the id `group_id`. `lane` is the workflow
+    that gives an ordered delivery its turn.
     """
 
     event: RegistryEvent
@@ -45,6 +46,7 @@ class DeliveryInput(Value):
     retry: RetryPolicy = RetryPolicy()
     held: bool = False
     more: tuple[RegistryEvent, ...] = ()
+    group_id: str | None = None
     lane: str | None = None
 
 
@@ -92,14 +94,9 @@ class DeliveryWorkflow:
     @workflow.run
     async def run(self, delivery: DeliveryInput) -> DeliveryResult:
         """Attempt until delivered, given up or cancelled."""
-        if delivery.lane is None:
-            return await self._deliver(delivery)
-        try:
-            await take_turn(self._waiting)
+        async with turn(delivery.lane, delivery.event, self._waiting):
             self._began = workflow.now()
             return await self._deliver(delivery)
-        finally:
-            await end_turn(delivery.lane)
 
     async def _deliver(self, delivery: DeliveryInput) -> DeliveryResult:
         number, status, show = 1, None, workflow.upsert_search_attributes

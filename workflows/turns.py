@@ -1,20 +1,59 @@
-"""An ordered delivery's side of its lane: wait for the turn, give it on."""
+"""An ordered delivery's side of its lane: take a place, wait for the turn, give it on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.join_lane import JoinInput, Place, join_lane
     from portcall.attempts import Outcome
+    from portcall.events import RegistryEvent
     from portcall.ids import without_attempt
     from workflows.waiting import Waiting
 
 
-async def take_turn(waiting: Waiting) -> None:
-    """Wait until all that was ordered before has ended; `retry_now` does not wait for it."""
-    if not waiting.turn:
-        workflow.upsert_search_attributes(without_attempt(Outcome.WAITING))
-    await waiting.wait_for_turn()
+@asynccontextmanager
+async def turn(lane: str | None, event: RegistryEvent, waiting: Waiting) -> AsyncIterator[None]:
+    """Keep the lane for the block, whichever way it ends; nothing where there is no lane."""
+    if lane is None:
+        yield
+        return
+    info = workflow.info()
+    place = Place(
+        delivery=info.workflow_id,
+        run_id=info.run_id,
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+    )
+    title = f"deliveries in order: {lane.rpartition(':')[0]}, {event.repository or 'no repository'}"
+    try:
+        await _take(JoinInput(lane=lane, title=title[:255], place=place), waiting)
+        yield
+    finally:
+        try:
+            await workflow.get_external_workflow_handle(lane).signal("ended", place)
+        except ApplicationError:
+            workflow.logger.info("the lane is empty already", extra={"lane": lane})
 
 
-async def end_turn(lane: str) -> None:
-    """Tell the lane that this delivery has ended, however it did."""
-    await workflow.get_external_workflow_handle(lane).signal("ended", workflow.info().workflow_id)
+async def _take(joining: JoinInput, waiting: Waiting) -> None:
+    """Wait until all that was ordered before has ended, also over the end of the lane itself.
+
+    A turn from before it joined is one of an earlier run, which a reset had told again.
+    """
+    waiting.turn, looks = False, 0
+    while not waiting.turn:
+        await workflow.execute_activity(
+            join_lane,
+            joining,
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=30)),
+            summary="take a place in line",
+        )
+        await waiting.wait_for_turn(timedelta(minutes=min(2**looks, 360)))
+        looks += 1
+    workflow.upsert_search_attributes(without_attempt(Outcome.DELIVERING))

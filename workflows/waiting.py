@@ -26,13 +26,11 @@ class Waiting:
         self.go_on = signalled
         await self._until(lambda: self.go_on, delay, summary)
 
-    async def wait_for_turn(self) -> None:
-        """Wait for the turn, or somebody who does not want to wait for it."""
-        await self._until(lambda: self.turn or self.go_on, None, None)
+    async def wait_for_turn(self, longest: timedelta) -> None:
+        """Wait for the turn, at most so long; nobody who says `go_on` can have it sooner."""
+        await self._until(lambda: self.turn, longest, "waits for its turn")
 
-    async def _until(
-        self, is_over: Callable[[], bool], delay: timedelta | None, summary: str | None
-    ) -> None:
+    async def _until(self, is_over: Callable[[], bool], delay: timedelta, summary: str) -> None:
         """Wait; a cancellation ends the workflow."""
         try:
             await workflow.wait_condition(

@@ -13,6 +13,8 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.attempt_delivery import AttemptInput
+from activities.gather import gather_event
+from activities.join_lane import is_under_way, join_lane
 from activities.match_policies import MatchInput
 from activities.redeliver import Redeliver
 from activities.release_held import release_held
@@ -185,9 +187,10 @@ async def scripted_worker(
     announcements: ScriptedAnnouncements | None = None,
     verify: Callable[..., object] | None = None,
     more: Sequence[Callable[..., object]] = (),
+    queue: str | None = None,
 ) -> AsyncIterator[str]:
     """Run the real workflows on scripted activities, and `more`; give the queue of their own."""
-    queue = f"test-{uuid.uuid4().hex}"
+    queue = queue or f"test-{uuid.uuid4().hex}"
     redeliver = Redeliver(TemporalFailedDeliveries(client, page=3))
     async with Worker(
         client,
@@ -199,6 +202,9 @@ async def scripted_worker(
             (announcements or ScriptedAnnouncements()).announce_given_up,
             request_cancellation,
             release_held,
+            gather_event,
+            join_lane,
+            is_under_way,
             redeliver.count_failed,
             redeliver.find_failed,
             redeliver.send_again,
