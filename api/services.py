@@ -14,7 +14,18 @@ from api.known_sources import KnownSources
 from api.metrics import Metrics
 from portcall.addresses import Network
 from portcall.formats.format import Format
-from portcall.ports import DeliveryLog, Engine, EventLog, Inbox, PolicyStore, TokenVerifier
+from portcall.ports import (
+    DeliveryLog,
+    Engine,
+    EventLog,
+    FailedDeliveries,
+    Inbox,
+    Pings,
+    PolicyStore,
+    Redeliveries,
+    TargetStates,
+    TokenVerifier,
+)
 from portcall.sources.kind import SourceKind
 
 
@@ -28,6 +39,10 @@ class Services:
     deliveries: DeliveryLog
     events: EventLog
     tokens: TokenVerifier
+    states: TargetStates
+    pings: Pings
+    failed: FailedDeliveries
+    redeliveries: Redeliveries
     kinds: Mapping[str, SourceKind] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     admin_token: SecretStr | None = None

@@ -9,8 +9,11 @@ from api.services import Services
 from portcall.adapters.database import open_database, the_secret_key
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.adapters.event_log import TemporalEventLog
+from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oidc import OidcTokens
+from portcall.adapters.pings import TemporalPings
+from portcall.adapters.redeliveries import TemporalRedeliveries
 from portcall.adapters.temporal import TemporalEngine
 from portcall.formats.known import load_formats
 from portcall.settings import Settings
@@ -35,6 +38,10 @@ async def running_services(settings: Settings, client: Client) -> AsyncIterator[
             deliveries=deliveries,
             events=TemporalEventLog(client, deliveries, ui),
             tokens=OidcTokens(transport),
+            states=database.states,
+            pings=TemporalPings(client),
+            failed=TemporalFailedDeliveries(client),
+            redeliveries=TemporalRedeliveries(client, ui),
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=settings.admin_token,

@@ -15,25 +15,39 @@ from portcall.errors import (
     EngineUnavailableError,
     InvalidInputError,
     NotFoundError,
+    PortcallError,
     PreconditionError,
     StoreUnavailableError,
     UnavailableError,
     UnreadableError,
 )
 from portcall.events import RegistryEvent
-from portcall.health import HealthChange
+from portcall.health import HealthChange, TargetHealth
 from portcall.ids import derived_id, event_workflow_id
 from portcall.policies import Policy, RegistryAccess, Source, Target, is_holding
 from portcall.ports import (
     Closed,
+    Figures,
     InboxEntry,
     Manifest,
     NotYet,
     Permit,
     PolicySnapshot,
+    Room,
+    SentAgain,
     SpecT,
     Started,
     Stored,
+)
+from portcall.redeliveries import (
+    FailedCount,
+    FailedFilter,
+    FailedPage,
+    FailedRun,
+    Progress,
+    Redelivery,
+    RedeliveryState,
+    redelivery_id,
 )
 from portcall.sources.repeats import WINDOW, id_before
 
@@ -315,6 +329,136 @@ class FakeGate:
     ) -> Sequence[HealthChange]:
         self.left.append(record)
         return self.changes
+
+
+@dataclass
+class FakeStates:
+    """`TargetStates` of what a test puts in; `available = False` takes the database away."""
+
+    known: dict[str, TargetHealth] = field(default_factory=dict)
+    seen: Figures = field(default_factory=Figures)
+    available: bool = True
+
+    async def health(self, name: str) -> TargetHealth:
+        self._check()
+        return self.known.get(name, TargetHealth())
+
+    async def unhealthy(self) -> Mapping[str, TargetHealth]:
+        self._check()
+        return {name: health for name, health in self.known.items() if not health.is_healthy}
+
+    async def reset(self, name: str) -> TargetHealth:
+        self._check()
+        return self.known.pop(name, TargetHealth())
+
+    async def figures(self, name: str, since: datetime) -> Figures:  # noqa: ARG002
+        self._check()
+        return self.seen
+
+    async def room(self, target: Target) -> Room:  # noqa: ARG002
+        self._check()
+        return Room(now=0, again_in=timedelta(seconds=1))
+
+    async def emptied(self, name: str) -> None:  # noqa: ARG002
+        self._check()
+
+    def _check(self) -> None:
+        if not self.available:
+            raise StoreUnavailableError("The policy database does not answer.")
+
+
+@dataclass
+class FakePings:
+    """`Pings` that remembers what it sent; `ends_in_time = False`: the receiver is slow."""
+
+    available: bool = True
+    ends_in_time: bool = True
+    sent: list[tuple[RegistryEvent, str, str, timedelta]] = field(default_factory=list)
+
+    async def ping(
+        self, event: RegistryEvent, target: str, format_: str, *, wait: timedelta
+    ) -> bool:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        self.sent.append((event, target, format_, wait))
+        return self.ends_in_time
+
+
+@dataclass
+class FakeFailed:
+    """`FailedDeliveries`, of each its newest run; `broken` are those that cannot be reset."""
+
+    runs: list[FailedRun] = field(default_factory=list)
+    exact: bool = True
+    available: bool = True
+    broken: dict[str, PortcallError] = field(default_factory=dict)
+    asked: list[FailedFilter] = field(default_factory=list)
+    sent: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    async def count(self, wanted: FailedFilter) -> FailedCount:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        self.asked.append(wanted)
+        return FailedCount(count=len(self.runs), exact=self.exact)
+
+    async def oldest(
+        self,
+        wanted: FailedFilter,
+        *,
+        after: datetime | None,  # noqa: ARG002
+        before: datetime,  # noqa: ARG002
+    ) -> FailedPage:
+        self.asked.append(wanted)
+        return FailedPage(runs=tuple(self.runs))
+
+    async def send_again(self, run: FailedRun, *, reason: str, repeated: bool) -> SentAgain:
+        if run.id in self.broken:
+            raise self.broken[run.id]
+        if run not in self.runs:
+            return "skipped"
+        self.runs.remove(run)
+        self.sent.append((run.id, reason, repeated))
+        return "redelivered"
+
+
+class FakeRedeliveries:
+    """`Redeliveries` that come to `done` at the second look."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self.found: dict[str, Redelivery] = {}
+        self.done = Progress(redelivered=3)
+        self.total = 3
+
+    async def start(self, wanted: FailedFilter, reason: str) -> Redelivery:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        identity = redelivery_id(wanted)
+        running = self.found.get(identity)
+        if not running or running.state is not RedeliveryState.RUNNING:
+            self.found[identity] = Redelivery(
+                id=identity, state=RedeliveryState.RUNNING, filter=wanted.named(), reason=reason,
+                started_at=datetime.now(UTC),
+            )  # fmt: skip
+        return self.found[identity]
+
+    async def redelivery(self, redelivery_id: str) -> Redelivery:
+        if redelivery_id not in self.found:
+            raise NotFoundError(f"There is no redelivery {redelivery_id}.")
+        found = self.found[redelivery_id]
+        ended = {"state": RedeliveryState.DONE, "left": 0, "ended_at": datetime.now(UTC)}
+        known = found if found.total is None else found.model_copy(update=ended)
+        self.found[redelivery_id] = found.model_copy(
+            update={**dict(self.done), "total": self.total, "left": self.total - self.done.done}
+        )
+        return known
+
+    async def cancel(self, redelivery_id: str) -> None:
+        found = await self.redelivery(redelivery_id)
+        if found.state is not RedeliveryState.RUNNING:
+            raise ConflictError("The redelivery has ended; there is nothing to cancel.")
+        cancelled = {"state": RedeliveryState.CANCELLED}
+        self.found[redelivery_id] = found.model_copy(update=cancelled)
 
 
 @dataclass

@@ -103,6 +103,12 @@ class TemporalDeliveryLog:
             )
         return [delivery_summary(run, self._ui) for run in page], following
 
+    async def count(self, wanted: Filter) -> int:
+        """Count the runs; one that is open is the newest of its delivery."""
+        with translated():
+            query = visibility_query(DELIVERY_WORKFLOW, wanted)
+            return (await self._client.count_workflows(query)).count
+
     async def newest_of_events(self, wanted: Filter, event_ids: set[str]) -> dict[str, Cursor]:
         """Give where each event's newest delivery stands, by the event's workflow id."""
         query = visibility_query(DELIVERY_WORKFLOW, wanted)

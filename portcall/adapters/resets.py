@@ -40,15 +40,13 @@ async def reset_run(client: Client, workflow_id: str, run_id: str, reason: str) 
 
 
 async def was_reset_from(client: Client, workflow_id: str, run_id: str, base: str) -> bool:
-    """Whether a run began as a reset of that other run."""
-    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    """Whether a run began as a reset of that other run; a copy of older resets comes before it."""
+    handle, last = client.get_workflow_handle(workflow_id, run_id=run_id), ""
     with translated():
-        async for event in handle.fetch_history_events(page_size=_BEGINNING):
+        async for event in handle.fetch_history_events():
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-                failed = event.workflow_task_failed_event_attributes
-                if failed.base_run_id:
-                    return failed.base_run_id == base
-    return False
+                last = event.workflow_task_failed_event_attributes.base_run_id or last
+    return last == base
 
 
 async def _reset_point(client: Client, workflow_id: str, run_id: str) -> int | None:

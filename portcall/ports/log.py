@@ -18,6 +18,10 @@ class DeliveryLog(Protocol):
         """Give a page of deliveries, newest first, each as its newest run stands."""
         ...
 
+    async def count(self, wanted: Filter) -> int:
+        """Give about how many deliveries there are, run by run."""
+        ...
+
     async def delivery(self, delivery_id: str) -> DeliveryDetail:
         """Give one delivery with all attempts; raise NotFoundError."""
         ...

@@ -19,7 +19,16 @@ from portcall.errors import PortcallError
 from portcall.formats.known import load_formats
 from portcall.sources.kinds import load_kinds
 from tests.cli.logs import FakeDeliveryLog, FakeEventLog
-from tests.fakes import FakeEngine, FakeInbox, FakeStore, FakeTokens
+from tests.fakes import (
+    FakeEngine,
+    FakeFailed,
+    FakeInbox,
+    FakePings,
+    FakeRedeliveries,
+    FakeStates,
+    FakeStore,
+    FakeTokens,
+)
 
 TOKEN = "planted-admin-token"
 
@@ -33,6 +42,10 @@ class Backend:
     engine: FakeEngine = field(default_factory=FakeEngine)
     deliveries: FakeDeliveryLog = field(default_factory=FakeDeliveryLog)
     events: FakeEventLog = field(default_factory=FakeEventLog)
+    states: FakeStates = field(default_factory=FakeStates)
+    pings: FakePings = field(default_factory=FakePings)
+    failed: FakeFailed = field(default_factory=FakeFailed)
+    redeliveries: FakeRedeliveries = field(default_factory=FakeRedeliveries)
 
     def services(self) -> Services:
         return Services(
@@ -42,6 +55,10 @@ class Backend:
             deliveries=self.deliveries,
             events=self.events,
             tokens=FakeTokens(),
+            states=self.states,
+            pings=self.pings,
+            failed=self.failed,
+            redeliveries=self.redeliveries,
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=SecretStr(TOKEN),

@@ -16,7 +16,12 @@ from portcall.attempts import (
     ResponseRecord,
     Timings,
 )
-from portcall.errors import ConflictError, InvalidInputError, NotFoundError
+from portcall.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+)
 from portcall.events import RawOriginal, RegistryEvent
 from portcall.ids import event_attributes
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary, Filter
@@ -120,12 +125,19 @@ class FakeDeliveryLog:
         self.asked: list[Filter] = []
         self.done: list[tuple[str, str]] = []
         self.ends_as = Outcome.DELIVERED
+        self.available = True
 
     async def deliveries(
         self, wanted: Filter, *, cursor: str | None, limit: int
     ) -> tuple[Sequence[DeliverySummary], str | None]:
         self.asked.append(wanted)
         return _page(self.found, cursor, limit)
+
+    async def count(self, wanted: Filter) -> int:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        found = [d for d in self.found if (d.outcome, d.target) == (wanted.outcome, wanted.target)]
+        return len(found)
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail:
         known = self._find(delivery_id)
