@@ -12,7 +12,7 @@ from api.forwarder import Forwarder
 from api.intake import Intake
 from api.known_sources import KnownSources
 from api.metrics import Metrics
-from portcall.addresses import Network
+from portcall.addresses import PUBLIC_ONLY, Allowed
 from portcall.formats.format import Format
 from portcall.ports import (
     DeliveryLog,
@@ -46,7 +46,7 @@ class Services:
     kinds: Mapping[str, SourceKind] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     admin_token: SecretStr | None = None
-    allowed_networks: Sequence[Network] = ()
+    allowed: Allowed = PUBLIC_ONLY
     metrics: Metrics = field(default_factory=Metrics)
 
     @cached_property

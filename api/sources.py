@@ -19,7 +19,7 @@ async def _check(services: Services, source: Source) -> FieldErrors:
     errors = [*_auth_errors(kind, source), *mapping_errors(kind, source)]
     for field, url in _asked_urls(source):
         try:
-            check_url(url, services.allowed_networks)
+            check_url(url, services.allowed)
         except ValueError as error:
             errors.append({"field": field, "message": str(error)})
     return errors

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.request import getproxies_environment
 
 from temporalio.client import Client
 
@@ -12,6 +13,7 @@ from portcall.adapters.event_log import TemporalEventLog
 from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oidc import OidcTokens
+from portcall.adapters.proxies import EnvironmentProxies
 from portcall.adapters.pings import TemporalPings
 from portcall.adapters.redeliveries import TemporalRedeliveries
 from portcall.adapters.temporal import TemporalEngine
@@ -29,7 +31,11 @@ async def running_services(settings: Settings, client: Client) -> AsyncIterator[
     deliveries = TemporalDeliveryLog(client, ui)
     async with (
         open_database(url, secret_key, inbox_limit=settings.inbox_limit) as database,
-        HttpTransport(settings.allowed_networks) as transport,
+        HttpTransport(
+            settings.allowed,
+            proxies=EnvironmentProxies(getproxies_environment()),
+            proxy_resolves=settings.proxy_resolves,
+        ) as transport,
     ):
         yield Services(
             store=database.store,
@@ -45,5 +51,5 @@ async def running_services(settings: Settings, client: Client) -> AsyncIterator[
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=settings.admin_token,
-            allowed_networks=settings.allowed_networks,
+            allowed=settings.allowed,
         )

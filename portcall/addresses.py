@@ -6,98 +6,98 @@ A name is judged when it is resolved, by `refusal` on the very address that is c
 
 import re
 from collections.abc import Sequence
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_network,
-)
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-_REFUSED: tuple[tuple[Network, str], ...] = tuple(
-    (ip_network(network), what)
-    for network, what in (
-        ("168.63.129.16/32", "a cloud metadata address (Azure)"),
-        ("169.254.169.254/32", "a cloud metadata address"),
-        ("100.100.100.200/32", "a cloud metadata address (Alibaba Cloud)"),
-        ("192.0.0.192/32", "a cloud metadata address (Oracle Cloud)"),
-        ("fd00:ec2::254/128", "a cloud metadata address (AWS)"),
-        ("fd20:ce::254/128", "a cloud metadata address (Google Cloud)"),
-        ("0.0.0.0/8", "an address of this host itself (RFC 1122)"),
-        ("10.0.0.0/8", "a private address (RFC 1918)"),
-        ("100.64.0.0/10", "a shared address of a carrier's NAT (RFC 6598)"),
-        ("127.0.0.0/8", "a loopback address (RFC 1122)"),
-        ("169.254.0.0/16", "a link-local address (RFC 3927)"),
-        ("172.16.0.0/12", "a private address (RFC 1918)"),
-        ("192.0.0.0/24", "reserved for protocols (RFC 6890)"),
-        ("192.0.2.0/24", "a documentation address (RFC 5737)"),
-        ("192.88.99.0/24", "a 6to4 relay (RFC 7526)"),
-        ("192.168.0.0/16", "a private address (RFC 1918)"),
-        ("198.18.0.0/15", "a benchmarking address (RFC 2544)"),
-        ("198.51.100.0/24", "a documentation address (RFC 5737)"),
-        ("203.0.113.0/24", "a documentation address (RFC 5737)"),
-        ("224.0.0.0/4", "a multicast address (RFC 5771)"),
-        ("240.0.0.0/4", "a reserved address (RFC 1112)"),
-        ("::/128", "the unspecified address (RFC 4291)"),
-        ("::1/128", "a loopback address (RFC 4291)"),
-        ("64:ff9b:1::/48", "a local NAT64 address (RFC 8215)"),
-        ("100::/64", "a discard-only address (RFC 6666)"),
-        ("2001::/32", "a Teredo address (RFC 4380)"),
-        ("2001::/23", "reserved for protocols (RFC 2928)"),
-        ("2001:db8::/32", "a documentation address (RFC 3849)"),
-        ("2002::/16", "a 6to4 address (RFC 7526)"),
-        ("3fff::/20", "a documentation address (RFC 9637)"),
-        ("5f00::/16", "a segment-routing address (RFC 9602)"),
-        ("fc00::/7", "a private (unique local) address (RFC 4193)"),
-        ("fe80::/10", "a link-local address (RFC 4291)"),
-        ("ff00::/8", "a multicast address (RFC 4291)"),
-    )
+from portcall.special_ports import SPECIAL_PORTS
+from portcall.special_ranges import (
+    Address,
+    Network,
+    Reach,
+    SpecialRange,
+    embedded,
+    special_range,
+    unwrapped,
 )
-_GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291; the rest is unassigned or special
-_NAT64 = ip_network("64:ff9b::/96")  # RFC 6052: how an IPv6-only host reaches any IPv4 address
-
-HOW_TO_ALLOW = "PORTCALL_ALLOWED_NETWORKS can allow it"
 
 
-def _unwrapped(address: Address) -> Address:
-    """Give the IPv4 address that an IPv6 address is only another spelling of."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped:
-            return address.ipv4_mapped
-        if address in _NAT64:
-            return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+@dataclass(frozen=True)
+class Allowed:
+    """What an installation opens besides public addresses; with `ports` only these are open.
+
+    A host is an exact name or `*.` with what the name ends with.
+    """
+
+    networks: Sequence[Network] = ()
+    hosts: Sequence[str] = ()
+    ports: Sequence[range] = ()
+
+    def has_host(self, host: str) -> bool:
+        """Say whether the host may have private addresses."""
+        name = host.lower()
+        return any(
+            name.endswith(known[1:]) if known.startswith("*.") else name == known
+            for known in self.hosts
+        )
+
+    def opens(self, address: Address, special: SpecialRange, host: str) -> bool:
+        """Say whether deliveries to the host may go to its address of a special range."""
+        match special.reach:
+            case Reach.OPEN:
+                return True
+            case Reach.PRIVATE:
+                return self.has_host(host) or any(address in net for net in self.networks)
+            case Reach.NEVER:
+                single = (net[0] for net in self.networks if net.num_addresses == 1)
+                return address in single
 
 
-def refusal(address: Address, allowed_networks: Sequence[Network] = ()) -> str | None:
-    """Say why deliveries may not go to this address, or None where they may."""
-    real = _unwrapped(address)
-    if any(real in network for network in allowed_networks):
-        return None
-    for network, what in _REFUSED:
-        if real in network:
-            return f"{address} is {what}"
-    outside = isinstance(real, IPv6Address) and real not in _GLOBAL_UNICAST
-    if outside or not real.is_global:
-        return f"{address} is not a public address"
+PUBLIC_ONLY = Allowed()
+_HOW_TO_ALLOW = {
+    Reach.PRIVATE: "PORTCALL_ALLOWED_NETWORKS or PORTCALL_ALLOWED_HOSTS can allow it",
+    Reach.NEVER: "only PORTCALL_ALLOWED_NETWORKS with exactly this address can allow it",
+}
+
+
+def refusal(address: Address, allowed: Allowed = PUBLIC_ONLY, host: str = "") -> str | None:
+    """Say why deliveries to the host may not go to this address, or None where they may."""
+    real = unwrapped(address)
+    special = special_range(real)
+    if special and not allowed.opens(real, special, host):
+        return f"{address} is {special.what}; {_HOW_TO_ALLOW[special.reach]}"
+    for inner in embedded(real):
+        if reason := refusal(inner, allowed, host):
+            return f"{address} leads on: {reason}"
+    return None
+
+
+def port_refusal(port: int, allowed: Allowed = PUBLIC_ONLY) -> str | None:
+    """Say why deliveries may not go to this port, or None where they may."""
+    if allowed.ports:
+        if any(port in ports for ports in allowed.ports):
+            return None
+        return f"port {port} is not among PORTCALL_ALLOWED_PORTS"
+    if service := SPECIAL_PORTS.get(port):
+        return f"port {port} is for {service}, not for HTTP; PORTCALL_ALLOWED_PORTS can allow it"
     return None
 
 
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:\d{1,5})?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def check_url(url: str, allowed_networks: Sequence[Network] = ()) -> None:
+def check_url(url: str, allowed: Allowed = PUBLIC_ONLY) -> None:
     """Raise ValueError saying why a target may not have this URL."""
-    address = _host_address(_split(url))
-    reason = address and refusal(address, allowed_networks)
+    parts = _split(url)
+    host = parts.hostname or ""
+    address = host_address(host, bracketed=parts.netloc.startswith("["))
+    reason = address and refusal(address, allowed, host)
+    reason = reason or port_refusal(parts.port or _DEFAULT_PORTS[parts.scheme], allowed)
     if reason:
-        raise ValueError(f"{reason}; {HOW_TO_ALLOW}")
+        raise ValueError(reason)
 
 
 def _split(url: str) -> SplitResult:
@@ -105,7 +105,7 @@ def _split(url: str) -> SplitResult:
     if re.search(r"[\s\\\x00-\x1f\x7f]", url):
         raise ValueError("a URL holds no space, backslash or control character")
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
+    if parts.scheme not in _DEFAULT_PORTS:
         raise ValueError("the URL starts with http:// or https://")
     if "@" in parts.netloc:
         raise ValueError("put the credential into `auth`, not into the URL")
@@ -123,10 +123,12 @@ def _has_port_in_range(parts: SplitResult) -> bool:
         return False
 
 
-def _host_address(parts: SplitResult) -> Address | None:
-    """Give the address that the host is a literal of, None for a name that DNS answers."""
-    host = parts.hostname or ""
-    if parts.netloc.startswith("["):
+def host_address(host: str, *, bracketed: bool = False) -> Address | None:
+    """Give the address that the host is a literal of, None for a name that DNS answers.
+
+    ValueError says why it is neither.
+    """
+    if bracketed:
         return _literal(IPv6Address, host, "write an IPv6 address like [2001:db8::1]")
     labels = host.split(".")
     if not host.isascii():

@@ -1,18 +1,22 @@
 """Settings from the environment and `.env`; loaded by the entry points alone."""
 
+import re
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, InstanceOf, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from portcall.addresses import Allowed
 from portcall.durations import Duration
 from portcall.errors import ConfigurationError
+from portcall.special_ranges import Network
 
-Network = IPv4Network | IPv6Network
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
 class Settings(BaseSettings):
@@ -35,6 +39,9 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = None
     secret_key: SecretStr | None = None
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_ports: Annotated[tuple[InstanceOf[range], ...], NoDecode] = ()
+    proxy_resolves: bool = False
     log_retention: Duration = timedelta(days=30)
     log_format: Literal["text", "json"] | None = None
     ui_url: str | None = None
@@ -44,10 +51,23 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_networks", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        return value
+    def _networks(cls, value: Any) -> Any:
+        return tuple(map(ip_network, _parts(value))) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> Any:
+        return tuple(map(_host, _parts(value))) if isinstance(value, str) else value
+
+    @field_validator("allowed_ports", mode="before")
+    @classmethod
+    def _ports(cls, value: Any) -> Any:
+        return tuple(map(_port_range, _parts(value))) if isinstance(value, str) else value
+
+    @property
+    def allowed(self) -> Allowed:
+        """What deliveries may reach besides public addresses, and at which ports."""
+        return Allowed(self.allowed_networks, self.allowed_hosts, self.allowed_ports)
 
     @property
     def api_url(self) -> str:
@@ -60,6 +80,24 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir / 'portcall.db'}"
+
+
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(name := text.lower()):
+        raise ValueError("write hosts like ci.corp.example,*.apps.corp.example")
+    return name
+
+
+def _port_range(text: str) -> range:
+    found = _PORTS.fullmatch(text)
+    ports = range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
+    if not ports or ports[0] < 1 or ports[-1] > 65535:
+        raise ValueError("write ports like 80,443,8000-9000")
+    return ports
 
 
 def load_settings(**overrides: Any) -> Settings:

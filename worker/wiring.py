@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from urllib.request import getproxies_environment
 
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
@@ -24,6 +25,7 @@ from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
 from portcall.adapters.gate import MOST, SharedGate
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oauth2 import OAuth2Tokens
+from portcall.adapters.proxies import EnvironmentProxies
 from portcall.adapters.registry_api import RegistryApi
 from portcall.adapters.temporal import TemporalEngine
 from portcall.formats.known import load_formats
@@ -116,7 +118,11 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
     secret_key = the_secret_key(settings.secret_key, url, settings.data_dir)
     async with (
         open_database(url, secret_key) as database,
-        HttpTransport(settings.allowed_networks) as transport,
+        HttpTransport(
+            settings.allowed,
+            proxies=EnvironmentProxies(getproxies_environment()),
+            proxy_resolves=settings.proxy_resolves,
+        ) as transport,
         build_verification_worker(client, database.store, transport),
         build_worker(
             client, database.store, transport, SharedGate(database.states), database.states

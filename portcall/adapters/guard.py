@@ -1,56 +1,29 @@
 """Connects for `http.py`: resolves a host once, checks each address, connects to that very one.
 
-Because the address that was judged is the address that is connected to, a name that answers
-differently the second time (DNS rebinding) gains nothing. The rules are `portcall/addresses.py`.
+Because the address that was judged is the address that is connected to, by ourselves or by a
+proxy, a name that answers differently the second time (DNS rebinding) gains nothing. The rules
+are `portcall/addresses.py`.
 """
 
 import asyncio
 import socket
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import httpcore
 
-from portcall.addresses import HOW_TO_ALLOW, Address, Network, refusal
+from portcall.adapters.journey import CONNECT_TIMEOUT, BlockedError, Journey, ResolveError
+from portcall.adapters.proxies import ProxyRefusedError, ProxyRoute, ask_to_connect, authority
+from portcall.adapters.streams import CountedStream
+from portcall.addresses import Allowed, host_address, port_refusal, refusal
+from portcall.special_ranges import Address
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds for TCP and TLS, so that a dead host is told from a slow receiver."""
-
 _RESOLVER_THREADS = 32
-
-
-class BlockedError(Exception):
-    """The target resolves to no address that deliveries may go to."""
-
-
-class ResolveError(Exception):
-    """The host has no address, or nobody who knows answered."""
-
-
-@dataclass
-class Journey:
-    """How far a request came, and how long each step took."""
-
-    host: str = ""
-    began: float = field(default_factory=time.perf_counter)
-    step: str = "connect"
-    peer: str | None = None
-    stream: httpcore.AsyncNetworkStream | None = None
-    phases: dict[str, float] = field(default_factory=dict)
-
-    def note(self, phase: str, since: float) -> None:
-        """Note the milliseconds that a phase took."""
-        self.phases[phase] = round((time.perf_counter() - since) * 1000, 3)
-
-
-JOURNEY: ContextVar[Journey] = ContextVar("journey")
-"""httpcore calls the backend in the task of the request that needs the connection."""
 
 
 class SystemResolver:
@@ -82,62 +55,118 @@ class SystemResolver:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's network, with the check between resolving and connecting."""
+class Guard:
+    """The only way to a socket, with the check between resolving and connecting."""
 
-    def __init__(self, allowed_networks: Sequence[Network], resolve: Resolve) -> None:
-        """Open what `allowed_networks` name besides public addresses."""
-        self._allowed = allowed_networks
+    def __init__(self, allowed: Allowed, resolve: Resolve, *, proxy_resolves: bool = False) -> None:
+        """Open what is allowed. With `proxy_resolves` names are left to the proxy, if there is."""
+        self._allowed = allowed
         self._resolve = resolve
+        self._proxy_resolves = proxy_resolves
         self._backend = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    async def connect(self, host: str, port: int, journey: Journey) -> CountedStream:
         """Connect to the first allowed address that accepts, sharing the time among them."""
-        journey = JOURNEY.get()
-        addresses = self._allowed_of(await self._addresses(host, journey))
+        destinations = await self._destinations(host, port, journey)
         journey.step = "connect"
-        until = time.perf_counter() + (timeout or CONNECT_TIMEOUT)
-        for left in range(len(addresses), 0, -1):
-            address = addresses[-left]
-            journey.peer = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+        journey.connect_until = time.perf_counter() + CONNECT_TIMEOUT
+        for left in range(len(destinations), 0, -1):
+            destination = destinations[-left]
+            journey.peer = authority(destination, port)
             began = time.perf_counter()
             try:
-                journey.stream = await self._backend.connect_tcp(
-                    str(address), port, max(until - began, 0) / left, local_address, socket_options
-                )
-                return journey.stream
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                seconds = journey.seconds_to_connect() / left
+                return await self._connect(destination, port, journey, seconds)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout, ProxyRefusedError):
                 if left == 1:
                     raise
             finally:
                 journey.note("connect", began)
         raise ResolveError(f"no such host: {host}")
 
+    async def _destinations(self, host: str, port: int, journey: Journey) -> Sequence[str]:
+        """Give the addresses that may be connected to, or the name that the proxy resolves."""
+        if reason := port_refusal(port, self._allowed):
+            raise BlockedError(reason)
+        if journey.proxy and self._proxy_resolves and _is_name(host):
+            return [host]
+        began = time.perf_counter()
+        try:
+            addresses = await self._addresses(host, journey)
+        finally:
+            if journey.step == "dns":
+                journey.note("dns", began)
+        return self._allowed_of(addresses, host)
+
     async def _addresses(self, host: str, journey: Journey) -> Sequence[Address]:
         try:
             return [ip_address(host)]
         except ValueError:
             journey.step = "dns"
-            began = time.perf_counter()
-            try:
-                return await self._resolve(host)
-            finally:
-                journey.note("dns", began)
+            return await self._resolve(host)
 
-    def _allowed_of(self, addresses: Sequence[Address]) -> Sequence[Address]:
-        refusals = [refusal(address, self._allowed) for address in addresses]
-        allowed = [a for a, reason in zip(addresses, refusals, strict=True) if reason is None]
+    def _allowed_of(self, addresses: Sequence[Address], host: str) -> Sequence[str]:
+        refusals = [refusal(address, self._allowed, host) for address in addresses]
+        allowed = [str(a) for a, why in zip(addresses, refusals, strict=True) if why is None]
         if refusals and not allowed:
-            raise BlockedError(f"{refusals[0]}; {HOW_TO_ALLOW}")
+            raise BlockedError(refusals[0])
         return allowed
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, as httpcore asks a backend to be able to."""
-        await asyncio.sleep(seconds)
+    async def _connect(
+        self, destination: str, port: int, journey: Journey, seconds: float
+    ) -> CountedStream:
+        if journey.proxy is None:
+            connected = await self._backend.connect_tcp(destination, port, seconds)
+            return CountedStream(connected, journey)
+        journey.step = "proxy"
+        try:
+            async with asyncio.timeout(seconds):
+                stream = await self._through(journey.proxy, authority(destination, port), journey)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout from error
+        journey.step = "connect"
+        return stream
+
+    async def _through(
+        self, proxy: ProxyRoute, destination: str, journey: Journey
+    ) -> CountedStream:
+        """Connect to the proxy and have it connect on."""
+        stream = CountedStream(await self._to_proxy(proxy, journey), journey)
+        try:
+            if proxy.scheme == "https":
+                context = ssl.create_default_context()
+                stream = await stream.start_tls(context, proxy.host)
+            await ask_to_connect(stream, proxy, destination)
+        except BaseException:
+            await stream.aclose()
+            raise
+        return stream
+
+    async def _to_proxy(self, proxy: ProxyRoute, journey: Journey) -> httpcore.AsyncNetworkStream:
+        addresses = await self._proxy_addresses(proxy)
+        for left in range(len(addresses), 0, -1):
+            try:
+                return await self._backend.connect_tcp(addresses[-left], proxy.port)
+            except httpcore.ConnectError:
+                if left == 1:
+                    raise
+        raise ResolveError(f"no such host: {journey.other_side}")
+
+    async def _proxy_addresses(self, proxy: ProxyRoute) -> Sequence[str]:
+        addresses = await self._addresses(proxy.host, Journey())
+        if proxy.trusted:
+            return [str(address) for address in addresses]
+        if reason := port_refusal(proxy.port, self._allowed):
+            raise BlockedError(f"the target's proxy: {reason}")
+        try:
+            return self._allowed_of(addresses, proxy.host)
+        except BlockedError as error:
+            raise BlockedError(f"the target's proxy: {error}") from error
+
+
+def _is_name(host: str) -> bool:
+    """Say whether only a resolver knows the address; refuse what the proxy might take for one."""
+    try:
+        return host_address(host, bracketed=":" in host) is None
+    except ValueError as error:
+        raise BlockedError(str(error)) from error

@@ -14,13 +14,29 @@ from typing import TypeVar
 import httpcore
 import httpx
 
-from portcall.adapters.guard import CONNECT_TIMEOUT, BlockedError, Journey, ResolveError
+from portcall.adapters.http2 import BrokenOffError
+from portcall.adapters.journey import (
+    CONNECT_TIMEOUT,
+    OVERHEAD_LIMIT,
+    BlockedError,
+    FloodError,
+    Journey,
+    NotTakenError,
+    ResolveError,
+)
+from portcall.adapters.proxies import ProxyRefusedError
+from portcall.adapters.tls import UnusableTlsError
 from portcall.attempts import AttemptError, ErrorType
 from portcall.durations import format_duration
 
 TRANSLATED = (
     BlockedError,
     ResolveError,
+    ProxyRefusedError,
+    UnusableTlsError,
+    FloodError,
+    NotTakenError,
+    BrokenOffError,
     httpx.InvalidURL,
     OSError,  # with TimeoutError and ssl.SSLError
     httpcore.TimeoutException,
@@ -33,6 +49,7 @@ TRANSLATED = (
 _STEPS = {
     "dns": "no answer from the name server for {host}",
     "connect": "no connection to {peer}",
+    "proxy": "no connection through {peer}",
     "tls": "no TLS handshake with {peer}",
     "send": "{peer} did not take the request",
     "response": "no response",
@@ -48,55 +65,75 @@ _ERRNO = {
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
+_IN_ITS_OWN_WORDS = {
+    BlockedError: ErrorType.BLOCKED,
+    ResolveError: ErrorType.DNS,
+    ProxyRefusedError: ErrorType.CONNECT,
+    UnusableTlsError: ErrorType.TLS,
+}
+_FLOOD = f"the receiver sent more than {OVERHEAD_LIMIT // 1024} KiB beside the body"
+
+
 def attempt_error(fault: Exception, journey: Journey, timeout: timedelta) -> AttemptError:
     """Translate what was raised while sending."""
-    kind, message = ErrorType.CONNECT, ""
+    kind, message = _protocol_error(fault) or _network_error(fault, journey, timeout)
+    return AttemptError(type=kind, message=message)
+
+
+def _protocol_error(fault: Exception) -> tuple[ErrorType, str] | None:
     match fault:
-        case BlockedError():
-            kind, message = ErrorType.BLOCKED, str(fault)
-        case ResolveError():
-            kind, message = ErrorType.DNS, str(fault)
-        case TimeoutError() | httpcore.TimeoutException():
-            kind, message = ErrorType.TIMEOUT, _timeout_message(fault, journey, timeout)
+        case FloodError():
+            return ErrorType.PROTOCOL, _FLOOD
         case httpcore.RemoteProtocolError() if "disconnected" not in str(fault):
-            kind, message = ErrorType.PROTOCOL, f"the response is not valid HTTP: {fault}"
+            return ErrorType.PROTOCOL, f"the response is not valid HTTP: {fault}"
         case httpcore.LocalProtocolError() | httpcore.UnsupportedProtocol():
             # The text of the fault may quote a header, and with it a secret.
             message = "the target's URL or headers make no valid HTTP request"
-            kind = ErrorType.PROTOCOL
+            return ErrorType.PROTOCOL, message
         case httpx.InvalidURL():
-            kind, message = ErrorType.PROTOCOL, "the target's URL is not valid"
+            return ErrorType.PROTOCOL, "the target's URL is not valid"
+    return None
+
+
+def _network_error(fault: Exception, journey: Journey, timeout: timedelta) -> tuple[ErrorType, str]:
+    if kind := _IN_ITS_OWN_WORDS.get(type(fault)):
+        return kind, str(fault)
+    match fault:
+        case TimeoutError() | httpcore.TimeoutException():
+            return ErrorType.TIMEOUT, _timeout_message(fault, journey, timeout)
+        case NotTakenError() | BrokenOffError():
+            return ErrorType.CONNECT, f"{journey.other_side} {fault}"
         case _ if tls := next(_chain(fault, ssl.SSLError), None):
-            kind, message = ErrorType.TLS, _tls_message(tls)
-        case _:
-            message = _network_message(fault, journey)
-    return AttemptError(type=kind, message=message)
+            return ErrorType.TLS, _tls_message(tls, journey)
+    return ErrorType.CONNECT, _network_message(fault, journey)
 
 
 def _timeout_message(fault: Exception, journey: Journey, timeout: timedelta) -> str:
     limit = timeout
     if isinstance(fault, httpcore.ConnectTimeout):
         limit = min(timeout, timedelta(seconds=CONNECT_TIMEOUT))
-    what = _STEPS[journey.step].format(host=journey.host, peer=journey.peer or journey.host)
+    what = _STEPS[journey.step].format(host=journey.host, peer=journey.other_side)
     return f"{what} within {format_duration(limit)}"
 
 
-def _tls_message(fault: ssl.SSLError) -> str:
+def _tls_message(fault: ssl.SSLError, journey: Journey) -> str:
+    whose = f"{journey.other_side}: " if journey.step == "proxy" else ""
     if isinstance(fault, ssl.SSLCertVerificationError):
-        return f"certificate verify failed: {fault.verify_message}"
+        return f"{whose}certificate verify failed: {fault.verify_message}"
     reason = (getattr(fault, "reason", None) or "connection closed").replace("_", " ").lower()
-    return f"TLS handshake failed: {reason}"
+    return f"{whose}TLS handshake failed: {reason}"
 
 
 def _network_message(fault: Exception, journey: Journey) -> str:
-    peer = journey.peer or journey.host
+    peer = journey.other_side
     code = next((error.errno for error in _chain(fault, OSError) if error.errno), None)
     if code:
         return _ERRNO.get(code, os.strerror(code).lower() + ": {peer}").format(peer=peer)
-    if journey.step == "tls":
-        return f"connection closed by {peer} during the TLS handshake"
-    if journey.step == "connect":
-        return f"no connection to {peer}"
+    match journey.step:
+        case "tls":
+            return f"connection closed by {peer} during the TLS handshake"
+        case "connect" | "proxy":
+            return _STEPS[journey.step].format(peer=peer)
     return f"connection closed by {peer} before the response was complete"
 
 

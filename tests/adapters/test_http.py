@@ -8,14 +8,15 @@ from ipaddress import ip_address, ip_network
 import httpcore
 import pytest
 
-from portcall.adapters.guard import Journey
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.http_errors import TRANSLATED, attempt_error
+from portcall.adapters.journey import Journey
+from portcall.addresses import Allowed
 from portcall.attempts import BODY_LIMIT, ErrorType
 from portcall.ports import OutgoingRequest
 from tests.fixtures.receiver import Answer
 
-LOOPBACK = [ip_network("127.0.0.0/8")]
+LOOPBACK = Allowed([ip_network("127.0.0.0/8")])
 
 
 def a_request(url, *, timeout=5.0, headers=(), body=b"{}", skip_cert_verify=False):

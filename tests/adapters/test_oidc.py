@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from portcall.adapters import oidc
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oidc import OidcTokens
+from portcall.addresses import Allowed
 from portcall.auth import OidcAuth
 from portcall.errors import UnavailableError
 from tests.fixtures.receiver import Answer, Receiver
@@ -88,7 +89,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def tokens(clock: Clock) -> AsyncIterator[OidcTokens]:
-    async with HttpTransport([ip_network("127.0.0.0/8")]) as transport:
+    async with HttpTransport(Allowed([ip_network("127.0.0.0/8")])) as transport:
         yield OidcTokens(transport, clock=clock)
 
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.services import Services
+from portcall.addresses import Allowed
 from portcall.formats.known import load_formats
 from portcall.sources.kinds import load_kinds
 from tests.cli.logs import FakeDeliveryLog, FakeEventLog
@@ -67,7 +68,7 @@ class Backend:
             kinds=load_kinds(),
             formats=load_formats(),
             admin_token=None if self.admin_token is None else SecretStr(self.admin_token),
-            allowed_networks=(ip_network("10.1.0.0/16"),),
+            allowed=Allowed((ip_network("10.1.0.0/16"),)),
         )
 
     def client(self) -> httpx.AsyncClient:

@@ -49,7 +49,8 @@ async def test_a_wrong_source_is_told_which_field(api, change, field, message):
         (
             {"url": "http://10.2.0.1/"},
             "url",
-            "10.2.0.1 is a private address (RFC 1918); PORTCALL_ALLOWED_NETWORKS can allow it",
+            "10.2.0.1 is a private address (RFC 1918); PORTCALL_ALLOWED_NETWORKS or "
+            "PORTCALL_ALLOWED_HOSTS can allow it",
         ),
         ({"secrets": ["x"]}, "secrets.0", "a signing secret starts with whsec_"),
         (

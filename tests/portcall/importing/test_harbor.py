@@ -270,7 +270,7 @@ def test_a_private_address_is_said_before_the_api_refuses_it() -> None:
     found = translated(hooks({"address": "http://10.1.2.3/hook"}))
     assert len(found.policies) == 1
     assert found.notes[0].startswith(f"the target {found.targets[0].name}: 10.1.2.3 is a private")
-    assert found.notes[0].endswith("PORTCALL_ALLOWED_NETWORKS can allow it")
+    assert found.notes[0].endswith("PORTCALL_ALLOWED_HOSTS can allow it")
 
 
 def test_a_webhook_that_two_pages_repeat_is_one() -> None:
