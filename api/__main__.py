@@ -33,12 +33,17 @@ async def run(settings: Settings) -> None:
                 timeout_graceful_shutdown=10,
             )
         )
-        forwarding = asyncio.create_task(services.forwarder.run(services.intake.is_busy))
+        beside = [
+            asyncio.create_task(services.forwarder.run(services.intake.is_busy)),
+            asyncio.create_task(services.silence.run()),
+        ]
         try:
             log.info("API answers", address="http://{}:{}".format(*listener.getsockname()[:2]))
             await server.serve(sockets=[listener])
         finally:
-            forwarding.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

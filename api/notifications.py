@@ -18,8 +18,10 @@ from api.answers import NotificationAnswer
 from api.bodies import read_body
 from api.problems import problems
 from api.senders import admit, admit_body
-from api.services import TheServices
+from api.services import Services, TheServices
 from portcall.errors import UnavailableError
+from portcall.own_events import Rejection
+from portcall.policies import Source
 from portcall.sources.authentication import public_headers
 from portcall.sources.kind import Notification
 
@@ -54,25 +56,43 @@ async def receive(
     with services.metrics.answer_seconds.time():
         began = time.monotonic()
         configured = await services.sources.get(source)
-        kind, headers = services.kinds[configured.kind], dict(request.headers)
-        await admit(configured, headers, request.query_params, services.tokens)
-        left = ANSWER_WITHIN - (time.monotonic() - began)
-        body = await read_body(request, kind.body_limit)
-        admit_body(configured, headers, body, kind.signature)
-        notification = Notification(
-            source=source,
-            body=body,
-            headers=public_headers(headers, configured.auth, kind.signature),
-            hint=hint,
-            mapping=configured.mapping,
-            received_at=datetime.now(UTC),
-        )
-        try:
-            async with asyncio.timeout(left):
-                answer = await services.intake.receive(
-                    configured, notification, strict=strict or configured.strict
-                )
-        except TimeoutError as error:
-            raise UnavailableError("Neither Temporal nor the database answers in time.") from error
+        with services.rejections.of(source):
+            answer = await _received(request, configured, hint, services, began, strict=strict)
+    services.silence.heard(source)
+    if answer.parked:
+        parked = answer.parked
+        services.rejections.note(source, Rejection.NOT_UNDERSTOOD, parked.reason, parked.id)
     services.metrics.count(source, answer)
     return answer if answer.reply is None else JSONResponse(dict(answer.reply))
+
+
+async def _received(
+    request: Request,
+    configured: Source,
+    hint: str | None,
+    services: Services,
+    began: float,
+    *,
+    strict: bool,
+) -> NotificationAnswer:
+    """Admit the sender, read the body and make it durable, within the time that is left."""
+    kind, headers = services.kinds[configured.kind], dict(request.headers)
+    await admit(configured, headers, request.query_params, services.tokens)
+    left = ANSWER_WITHIN - (time.monotonic() - began)
+    body = await read_body(request, kind.body_limit)
+    admit_body(configured, headers, body, kind.signature)
+    notification = Notification(
+        source=configured.name,
+        body=body,
+        headers=public_headers(headers, configured.auth, kind.signature),
+        hint=hint,
+        mapping=configured.mapping,
+        received_at=datetime.now(UTC),
+    )
+    try:
+        async with asyncio.timeout(left):
+            return await services.intake.receive(
+                configured, notification, strict=strict or configured.strict
+            )
+    except TimeoutError as error:
+        raise UnavailableError("Neither Temporal nor the database answers in time.") from error

@@ -12,6 +12,8 @@ from api.forwarder import Forwarder
 from api.intake import Intake
 from api.known_sources import KnownSources
 from api.metrics import Metrics
+from api.rejections import Rejections
+from api.silence import Silence
 from portcall.addresses import PUBLIC_ONLY, Allowed
 from portcall.formats.format import Format
 from portcall.ports import (
@@ -23,6 +25,7 @@ from portcall.ports import (
     Pings,
     PolicyStore,
     Redeliveries,
+    SourceActivity,
     TargetStates,
     TokenVerifier,
 )
@@ -39,6 +42,7 @@ class Services:
     deliveries: DeliveryLog
     events: EventLog
     tokens: TokenVerifier
+    activity: SourceActivity
     states: TargetStates
     pings: Pings
     failed: FailedDeliveries
@@ -63,6 +67,16 @@ class Services:
     def forwarder(self) -> Forwarder:
         """What empties the inbox."""
         return Forwarder(self.engine, self.inbox)
+
+    @cached_property
+    def rejections(self) -> Rejections:
+        """What has rejected notifications told."""
+        return Rejections(self.intake)
+
+    @cached_property
+    def silence(self) -> Silence:
+        """What has silent sources told."""
+        return Silence(self.store.sources, self.activity, self.intake)
 
 
 def the_services(request: Request) -> Services:

@@ -40,6 +40,7 @@ async def running_services(settings: Settings, client: Client) -> AsyncIterator[
         yield Services(
             store=database.store,
             inbox=database.inbox,
+            activity=database.activity,
             engine=TemporalEngine(client),
             deliveries=deliveries,
             events=TemporalEventLog(client, deliveries, ui),

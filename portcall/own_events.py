@@ -82,6 +82,7 @@ class Rejection(StrEnum):
 
     CREDENTIAL = "credential"
     NOT_UNDERSTOOD = "not_understood"
+    TOO_LARGE = "too_large"
 
 
 def rejected_event(
