@@ -4,6 +4,7 @@ Pure: where the target stands and the time come in, the answer and the new stand
 The adapters keep the standing so that it holds over all workers.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,7 +22,6 @@ BATCH = 20
 """How many queued deliveries of a target without limits may go at each look."""
 
 MANY = 1000
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def _full(standing: Standing, target: Target, now: datetime, *, queued: bool) ->
 
 
 def _interval(rate: str) -> timedelta:
-    """Give the time between two attempts, rounded up."""
-    return -(-SECOND // _TICK // per_second(rate)) * _TICK
+    """Give the time between two attempts, rounded up to the microsecond."""
+    return timedelta(microseconds=math.ceil(1e6 / per_second(rate) - 1e-6))
 
 
 def _ahead(interval: timedelta) -> timedelta:

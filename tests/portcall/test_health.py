@@ -108,8 +108,11 @@ def test_a_pause_says_who_asked_for_it(attempts, reason):
     [
         ("HTTP 200, HTTP 410", "it answered 410 Gone"),
         (
-            "3 x HTTP 503, 5d later HTTP 500",
-            "nothing but failures for 5d: 4 failures since 2026-01-01 10:00 UTC, the last: HTTP 500",
+            "3 x HTTP 503, 5d later auth",
+            (
+                "nothing but failures for 5d: 4 failures since 2026-01-01 10:00 UTC, the last:"
+                " auth: it went wrong"
+            ),
         ),
         ("HTTP 503 (Retry-After 1s), probe HTTP 410", "it answered 410 Gone"),
     ],
