@@ -34,11 +34,13 @@ class DeliverySummary(Value):
 class DeliveryDetail(DeliverySummary):
     """A delivery with every attempt over all its runs, oldest first.
 
-    `reason` says why it ended, or why it is held, which it is from `held_since` on.
+    `reason` says why it ended, or why it is held, queued or waits for its turn, which it is from
+    `held_since` or `queued_since` on.
     """
 
     reason: str | None = None
     held_since: datetime | None = None
+    queued_since: datetime | None = None
     runs: tuple[str, ...] = ()
     attempt_records: tuple[AttemptRecord, ...] = ()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote as url_quote
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
@@ -19,6 +19,7 @@ from portcall.log import DeliveryDetail, DeliverySummary, Filter
 from portcall.search import DELIVERY_WORKFLOW, Cursor, in_event_ids, visibility_query
 
 MOST_RUNS = 100
+WAITS = "an earlier delivery of the same policy, target and repository has not ended"
 _ENDED_BY_HAND = (Status.CANCELED, Status.TERMINATED)
 _OPEN_OUTCOMES = (
     Outcome.DELIVERING,
@@ -76,6 +77,19 @@ def delivery_summary(execution: WorkflowExecution, ui: WebUi) -> DeliverySummary
         run_id=execution.run_id,
         temporal_url=ui.link(execution.id, execution.run_id),
     )
+
+
+def _standing(summary: DeliverySummary, run: RunHistory) -> dict[str, Any]:
+    """Say why a delivery ended, or what it waits for since when."""
+    if summary.outcome is Outcome.WAITING:
+        return {"reason": WAITS, "queued_since": summary.started_at}
+    if summary.outcome is Outcome.DELIVERING:
+        return {}
+    return {
+        "reason": run.reason,
+        "held_since": run.held_since if summary.outcome is Outcome.HELD else None,
+        "queued_since": run.queued_since if summary.outcome is Outcome.QUEUED else None,
+    }
 
 
 class TemporalDeliveryLog:
@@ -136,8 +150,7 @@ class TemporalDeliveryLog:
         summary, run = delivery_summary(newest, self._ui), runs[0][1]
         return DeliveryDetail(
             **{**dict(summary), "attempts": max(summary.attempts, len(run.attempts))},
-            reason=run.reason,
-            held_since=run.held_since if summary.outcome is Outcome.HELD else None,
+            **_standing(summary, run),
             runs=tuple(run_id for run_id, _ in reversed(runs)),
             attempt_records=attempts,
         )
@@ -186,6 +199,8 @@ class TemporalDeliveryLog:
         newest = await self._describe(delivery_id)
         if newest.status is not Status.RUNNING:
             raise ConflictError("The delivery has ended: redeliver sends it again.")
+        if delivery_outcome(newest) is Outcome.WAITING:
+            raise ConflictError(f"The delivery waits for its turn: {WAITS}.")
         if not (await self._history(delivery_id, newest.run_id)).is_waiting:
             raise ConflictError("An attempt is under way; there is no wait to cut short.")
         with translated():

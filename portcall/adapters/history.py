@@ -9,7 +9,13 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from activities.attempt_failure import ATTEMPT_FAILED, DELIVERY_HELD, LOST, STORE_UNAVAILABLE
+from activities.attempt_failure import (
+    ATTEMPT_FAILED,
+    DELIVERY_HELD,
+    DELIVERY_QUEUED,
+    LOST,
+    STORE_UNAVAILABLE,
+)
 from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord, ErrorType
 
 ATTEMPT = "attempt_delivery"
@@ -18,9 +24,9 @@ ATTEMPT = "attempt_delivery"
 class RunHistory:
     """What one run's history says.
 
-    `attempts` in order; `reason`: why it was given up, or is held since `held_since`, where no
-    attempt followed; `base_run_id`: the run that it was reset from; `is_waiting`: a durable timer
-    runs.
+    `attempts` in order; `reason`: why it was given up, or is held since `held_since` or queued
+    since `queued_since`, where no attempt followed; `base_run_id`: the run that it was reset from;
+    `is_waiting`: a durable timer runs.
     """
 
     def __init__(self, run_id: str, converter: DataConverter) -> None:
@@ -28,11 +34,13 @@ class RunHistory:
         self.attempts: list[AttemptRecord] = []
         self.reason: str | None = None
         self.held_since: datetime | None = None
+        self.queued_since: datetime | None = None
         self.base_run_id: str | None = None
         self.is_waiting = False
         self._run_id = run_id
         self._converter = converter
         self._scheduled: dict[int, datetime] = {}
+        self._is_paused = False
 
     async def read(self, events: Iterable[HistoryEvent]) -> "RunHistory":
         """Read all events, oldest first."""
@@ -54,8 +62,8 @@ class RunHistory:
 
     def _timer_started(self, event: HistoryEvent) -> None:
         self.is_waiting = True
-        # Later timers wait out an outage of ours, which is no part of the retry.
-        if self.attempts and self.attempts[-1].next_attempt_in is None:
+        # What waits out an outage of ours, a queue or a suspension is no part of the retry.
+        if self.attempts and not self._is_paused and self.attempts[-1].next_attempt_in is None:
             delay = event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
             self.attempts[-1] = self.attempts[-1].waiting(delay)
 
@@ -79,14 +87,20 @@ class RunHistory:
 
     async def _attempt_failed(self, failure: Failure, scheduled_at: datetime) -> None:
         info = failure.application_failure_info
-        if info.type == STORE_UNAVAILABLE:
-            return
-        if info.type == DELIVERY_HELD:
-            self.reason, self.held_since = failure.message, self.held_since or scheduled_at
+        if info.type in _PAUSES:
+            self._paused(info.type, failure.message, scheduled_at)
         elif info.type == ATTEMPT_FAILED and info.details.payloads:
             self._add(await self._decode(info.details.payloads))
         else:
             self._add_without_record(scheduled_at, ErrorType.INTERNAL, failure.message)
+
+    def _paused(self, kind: str, reason: str, since: datetime) -> None:
+        self._is_paused = True
+        if kind == STORE_UNAVAILABLE:
+            return
+        self.reason = reason
+        self.held_since = (self.held_since or since) if kind == DELIVERY_HELD else None
+        self.queued_since = (self.queued_since or since) if kind == DELIVERY_QUEUED else None
 
     def _add_without_record(self, when: datetime, kind: ErrorType, message: str) -> None:
         lost = kind is ErrorType.LOST
@@ -102,7 +116,8 @@ class RunHistory:
 
     def _add(self, record: AttemptRecord) -> None:
         self.attempts.append(record)
-        self.reason = self.held_since = None
+        self.reason = self.held_since = self.queued_since = None
+        self._is_paused = False
 
     async def _decode(self, payloads: Any) -> AttemptRecord:
         record: AttemptRecord = (await self._converter.decode(payloads, [AttemptRecord]))[0]
@@ -117,6 +132,7 @@ _READERS = {
     EventType.EVENT_TYPE_TIMER_CANCELED: "_timer_ended",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "_gave_up",
 }
+_PAUSES = (STORE_UNAVAILABLE, DELIVERY_HELD, DELIVERY_QUEUED)
 _ATTEMPT_ENDS = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,

@@ -13,7 +13,7 @@ from portcall.cli.pages import print_deliveries, print_delivery, print_verdict
 from portcall.cli.tables import print_json, printable, screen
 from portcall.log import DeliveryDetail, DeliverySummary
 
-OPEN = (Outcome.DELIVERING, Outcome.RETRYING)
+OPEN = (Outcome.DELIVERING, Outcome.RETRYING, Outcome.QUEUED, Outcome.WAITING)
 POLL_SECONDS = 0.5
 
 deliveries = typer.Typer(

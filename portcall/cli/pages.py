@@ -134,8 +134,8 @@ def verdict(delivery: DeliveryDetail) -> str:
         return f"attempt {delivery.attempts} failed with {what}; the next one is due at {due}."
     if delivery.outcome is Outcome.DELIVERING:
         return "an attempt is under way."
-    if delivery.outcome is Outcome.HELD:
-        return f"since {when(delivery.held_since)}, {delivery.reason}."
+    if since := delivery.held_since or delivery.queued_since:
+        return f"since {when(since)}, {delivery.reason}."
     return f"{(delivery.reason or what).rstrip('.')}."
 
 
@@ -235,9 +235,9 @@ def _about(wait: timedelta) -> str:
 
 
 def _next_steps(delivery: DeliveryDetail) -> list[str]:
-    if delivery.outcome is Outcome.DELIVERING:
+    if delivery.outcome in (Outcome.DELIVERING, Outcome.WAITING):
         return [f"portcall deliveries cancel {delivery.id}"]
-    if delivery.outcome in (Outcome.RETRYING, Outcome.HELD):
+    if delivery.outcome in (Outcome.RETRYING, Outcome.HELD, Outcome.QUEUED):
         return [f"portcall deliveries {verb} {delivery.id}" for verb in ("retry-now", "cancel")]
     return [f"portcall deliveries redeliver {delivery.id}"]
 

@@ -24,6 +24,8 @@ _OUTCOME_STYLES = {
     "retrying": "yellow",
     "delivering": "cyan",
     "held": "blue",
+    "queued": "blue",
+    "waiting": "blue",
     "exhausted": "red",
     "rejected": "red",
     "blocked": "red",

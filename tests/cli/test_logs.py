@@ -154,6 +154,10 @@ def test_a_body_is_made_readable(body: str, encoding: str, shown: str):
             {"outcome": Outcome.HELD, "held_since": NOW, "reason": "the target ci is disabled"},
             "since 2026-07-30T12:00:00Z, the target ci is disabled.",
         ),
+        (
+            {"outcome": Outcome.QUEUED, "queued_since": NOW, "reason": "the target ci is paused"},
+            "since 2026-07-30T12:00:00Z, the target ci is paused.",
+        ),
         ({"outcome": Outcome.DELIVERING}, "an attempt is under way."),
         ({"outcome": Outcome.CANCELLED, "reason": None, "attempt_records": ()}, "no attempt yet."),
         (
@@ -172,6 +176,8 @@ def test_the_verdict_is_one_sentence(changed: dict[str, object], sentence: str):
         (Outcome.DELIVERING, ["cancel"]),
         (Outcome.RETRYING, ["retry-now", "cancel"]),
         (Outcome.HELD, ["retry-now", "cancel"]),
+        (Outcome.QUEUED, ["retry-now", "cancel"]),
+        (Outcome.WAITING, ["cancel"]),
         (Outcome.BLOCKED, ["redeliver"]),
     ],
 )

@@ -4,13 +4,11 @@ from datetime import timedelta
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
-from temporalio.exceptions import ApplicationError
 
 from activities.attempt_delivery import AttemptInput
-from activities.attempt_failure import DELIVERY_QUEUED
 from activities.drain_backlog import DrainBacklog
 from portcall.adapters.temporal import ASKED_EVERY, TemporalEngine
-from portcall.attempts import AttemptRecord
+from portcall.attempts import AttemptRecord, Outcome
 from portcall.ids import (
     DeliveryKey,
     backlog_workflow_id,
@@ -21,15 +19,11 @@ from portcall.policies import Target
 from portcall.ports import Room
 from tests.fakes import FakeStore
 from tests.workflows.scripted import PATIENT, ScriptedAttempts, a_record, an_event, scripted_worker
-from tests.workflows.test_delivery import Delivery, shown, until_shown
+from tests.workflows.test_delivery import Delivery, queued, shown, until_shown
 from workflows.backlog import BacklogInput, BacklogResult, BacklogWorkflow
 from workflows.delivery import DeliveryInput, DeliveryWorkflow
 
 LAG = timedelta(seconds=1.5)
-
-
-def queued() -> ApplicationError:
-    return ApplicationError("the target ci is paused", type=DELIVERY_QUEUED, non_retryable=True)
 
 
 class LateTarget(ScriptedAttempts):
@@ -78,16 +72,16 @@ async def draining(states: ScriptedStates, target: str) -> DrainBacklog:
     return DrainBacklog(store, states, budget=timedelta(seconds=1))  # type: ignore[arg-type]
 
 
-async def start(client: Client, queue: str, target: str, **given: object) -> Delivery:
+async def start(
+    client: Client, queue: str, target: str, outcome: Outcome = Outcome.DELIVERING
+) -> Delivery:
     event = an_event()
     return await client.start_workflow(
         DeliveryWorkflow.run,
-        DeliveryInput.model_validate(
-            {"event": event, "policy": "p", "target": target, "retry": PATIENT, **given}
-        ),
+        DeliveryInput(event=event, policy="p", target=target, retry=PATIENT),
         id=delivery_workflow_id(DeliveryKey(event.source, event.id, "p", target)),
         task_queue=queue,
-        search_attributes=delivery_attributes(event, "p", target),
+        search_attributes=delivery_attributes(event, "p", target, outcome),
     )
 
 
@@ -129,8 +123,7 @@ async def test_a_delivery_that_waits_for_its_turn_is_not_in_the_queue(
     attempts, states, target = LateTarget(), ScriptedStates(10), a_name()
     drain_backlog = (await draining(states, target)).drain_backlog
     async with scripted_worker(temporal_client, attempts, more=[drain_backlog]) as queue:
-        ordered = await start(temporal_client, queue, target, lane=f"nobody-{target}")
-        await until_shown(ordered, "waiting")
+        ordered = await start(temporal_client, f"nobody-{target}", target, Outcome.WAITING)
         result = await (await drain(temporal_client, queue, target)).result()
         assert result.sent == 0
         assert (await shown(ordered))[0] == "waiting"

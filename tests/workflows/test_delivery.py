@@ -5,7 +5,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from activities.attempt_failure import DELIVERY_HELD
+from activities.attempt_failure import DELIVERY_HELD, DELIVERY_QUEUED
 from portcall.attempts import ErrorType
 from portcall.ids import (
     ATTEMPTS,
@@ -344,3 +344,63 @@ async def test_an_announcement_that_cannot_be_made_does_not_change_the_end(
         temporal_client, ScriptedAttempts(404), announcements=announcements
     ) as queue:
         assert (await failure(await start(temporal_client, queue))).type == "DeliveryRejected"
+
+
+def queued() -> ApplicationError:
+    return ApplicationError("the target ci is paused", type=DELIVERY_QUEUED, non_retryable=True)
+
+
+async def test_a_delivery_that_its_target_has_no_room_for_is_queued(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(503, queued(), 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        await until_shown(handle, "queued")
+        assert await shown(handle) == ("queued", 1, 503)
+        assert (await handle.describe()).typed_search_attributes.get(NEXT_ATTEMPT_AT) is None
+        await handle.signal(DeliveryWorkflow.retry_now)
+        assert (await handle.result()).attempts == 2
+    assert [(given.number, given.queued) for given in attempts.inputs] == [
+        (1, False),
+        (2, False),
+        (2, True),
+    ]
+
+
+async def test_one_that_is_told_to_go_leaves_the_queue_until_it_is_told_to_wait_again(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(queued(), queued(), 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        await until_shown(handle, "queued")
+        attempts.proceed.clear()
+        await handle.signal(DeliveryWorkflow.retry_now)
+        await until_shown(handle, "delivering")
+        attempts.proceed.set()
+        await until_shown(handle, "queued")
+        await handle.signal(DeliveryWorkflow.retry_now)
+        assert (await handle.result()).attempts == 1
+
+
+async def test_in_the_queue_the_time_counts_and_one_that_expires_there_is_exhausted(
+    temporal_client: Client,
+) -> None:
+    brief = PATIENT.model_copy(update={"expires_after": timedelta(seconds=1)})
+    async with scripted_worker(temporal_client, ScriptedAttempts(queued())) as queue:
+        handle = await start(temporal_client, queue, brief)
+        error = await failure(handle)
+        assert error.type == "DeliveryExhausted"
+        assert "the target ci is paused" in error.message
+        assert (await shown(handle))[0] == "exhausted"
+
+
+async def test_a_delivery_that_is_queued_can_be_cancelled(temporal_client: Client) -> None:
+    async with scripted_worker(temporal_client, ScriptedAttempts(queued())) as queue:
+        handle = await start(temporal_client, queue)
+        await until_shown(handle, "queued")
+        await handle.signal(DeliveryWorkflow.cancel)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        assert (await shown(handle))[0] == "cancelled"
