@@ -1,14 +1,17 @@
 """The ports in memory. They pass the same contract tests as the real adapters."""
 
+import asyncio
 import hashlib
 import itertools
 import json
+import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
-from portcall.attempts import AttemptError, AttemptRecord
+from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord
 from portcall.auth import OAuth2Auth, OidcAuth
 from portcall.errors import (
     ConflictError,
@@ -22,8 +25,10 @@ from portcall.errors import (
     UnreadableError,
 )
 from portcall.events import RegistryEvent
-from portcall.health import HealthChange, TargetHealth
+from portcall.health import HealthChange, TargetHealth, counts
 from portcall.ids import derived_id, event_workflow_id
+from portcall.latency import latency_class, percentile
+from portcall.limits import Standing, admit, begun_anew, is_limited, room, settle
 from portcall.policies import Policy, RegistryAccess, Source, Target, is_holding
 from portcall.ports import (
     Closed,
@@ -63,12 +68,22 @@ class Switch:
             raise StoreUnavailableError("The policy database does not answer.")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _nothing(_: Any) -> None:
     """Have no objection."""
 
 
 class FakeCollection(Generic[SpecT]):
-    """A `Collection` in a dict."""
+    """A `Collection` in a dict.
+
+    Reading takes `takes` seconds; while it `is_contested`, others are always faster in writing.
+    """
+
+    takes: float = 0
+    is_contested = False
 
     def __init__(
         self,
@@ -86,6 +101,7 @@ class FakeCollection(Generic[SpecT]):
 
     async def get(self, name: str) -> Stored[SpecT]:
         found = self._row(name)
+        await asyncio.sleep(self.takes)
         if name in self.unreadable:
             raise UnreadableError(f"The {self.noun} {name} is another version's.")
         return found
@@ -125,7 +141,9 @@ class FakeCollection(Generic[SpecT]):
         return self.rows[spec.name]
 
     def _check_version(self, stored: Stored[SpecT] | None, if_version: int | None) -> None:
-        if if_version is not None and if_version != (stored.version if stored else 0):
+        if if_version is not None and (
+            self.is_contested or if_version != (stored.version if stored else 0)
+        ):
             raise PreconditionError(f"The {self.noun} was changed in the meantime.")
 
 
@@ -333,11 +351,17 @@ class FakeGate:
 
 @dataclass
 class FakeStates:
-    """`TargetStates` of what a test puts in; `available = False` takes the database away."""
+    """`TargetStates`, and what the gate asks, in memory; a test may put in what is known.
+
+    `seen` are the figures where no attempt was noted. `available = False` takes the database away.
+    """
 
     known: dict[str, TargetHealth] = field(default_factory=dict)
     seen: Figures = field(default_factory=Figures)
     available: bool = True
+    clock: Callable[[], datetime] = _now
+    at_gates: dict[str, Standing] = field(default_factory=dict)
+    noted: dict[str, list[tuple[datetime, AttemptRecord]]] = field(default_factory=dict)
 
     async def health(self, name: str) -> TargetHealth:
         self._check()
@@ -349,18 +373,59 @@ class FakeStates:
 
     async def reset(self, name: str) -> TargetHealth:
         self._check()
-        return self.known.pop(name, TargetHealth())
+        was = self._standing(name)
+        self._keep(name, begun_anew(was))
+        return was.health
 
-    async def figures(self, name: str, since: datetime) -> Figures:  # noqa: ARG002
+    async def figures(self, name: str, since: datetime) -> Figures:
         self._check()
-        return self.seen
+        if name not in self.noted:
+            return self.seen
+        records = [record for at, record in self.noted[name] if at >= since]
+        taken = [record.timings_ms.total for record in records if record.response]
+        counted = Counter(map(latency_class, taken))
+        return Figures(
+            attempts=len(records),
+            delivered=sum(record.outcome is AttemptOutcome.DELIVERED for record in records),
+            p50=percentile(counted, 0.5),
+            p90=percentile(counted, 0.9),
+            p99=percentile(counted, 0.99),
+        )
 
-    async def room(self, target: Target) -> Room:  # noqa: ARG002
+    async def room(self, target: Target) -> Room:
         self._check()
-        return Room(now=0, again_in=timedelta(seconds=1))
+        return room(self._standing(target.name), target, self.clock())
 
-    async def emptied(self, name: str) -> None:  # noqa: ARG002
+    async def emptied(self, name: str) -> None:
         self._check()
+        self._keep(name, replace(self._standing(name), backlog=False))
+
+    async def is_free(self, target: Target) -> bool:
+        self._check()
+        return self._standing(target.name).health.is_healthy and not is_limited(target)
+
+    async def admit(self, target: Target, *, queued: bool) -> Permit | NotYet | Closed:
+        self._check()
+        standing, lease = self._standing(target.name), uuid.uuid4().hex
+        answer, standing = admit(standing, target, lease, self.clock(), queued=queued)
+        self._keep(target.name, standing)
+        return answer
+
+    async def settle(self, permit: Permit, record: AttemptRecord | None) -> Sequence[HealthChange]:
+        self._check()
+        name, now = permit.target.name, self.clock()
+        if record and counts(record):
+            self.noted.setdefault(name, []).append((now, record))
+        changes, standing = settle(self._standing(name), permit, record, now)
+        self._keep(name, standing)
+        return changes
+
+    def _standing(self, name: str) -> Standing:
+        health = self.known.get(name, TargetHealth())
+        return replace(self.at_gates.get(name, Standing()), health=health)
+
+    def _keep(self, name: str, standing: Standing) -> None:
+        self.known[name], self.at_gates[name] = standing.health, standing
 
     def _check(self) -> None:
         if not self.available:
