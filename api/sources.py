@@ -7,12 +7,17 @@ from api.specs import FieldErrors, Noun, spec_router
 from portcall.addresses import check_url
 from portcall.auth import HmacAuth, OidcAuth
 from portcall.mapping import FieldMapping
+from portcall.own_events import OWN_SOURCE
 from portcall.policies import Source
 from portcall.sources.authentication import signature_of
 from portcall.sources.kind import SourceKind
 
 
 async def _check(services: Services, source: Source) -> FieldErrors:
+    if source.name == OWN_SOURCE:
+        return [
+            {"field": "name", "message": f"{OWN_SOURCE} is the source of Portcall's own events"}
+        ]
     kind = services.kinds.get(source.kind)
     if kind is None:
         return [{"field": "kind", "message": f"one of: {', '.join(sorted(services.kinds))}"}]

@@ -21,7 +21,6 @@ from portcall.conditions.exclusions import Exclusions, check_exclusions
 from portcall.durations import Duration
 from portcall.gathering import Group
 from portcall.mapping import FieldMapping
-from portcall.own_events import OWN_SOURCE
 from portcall.receiving import Breaker, Proxy, Rate, Tls
 from portcall.signing import check_secret
 from portcall.spec import (
@@ -53,12 +52,6 @@ class RegistryAccess(Spec):
     skip_cert_verify: bool = False
 
 
-def _not_portcall_itself(name: str) -> str:
-    if name == OWN_SOURCE:
-        raise ValueError(f"{OWN_SOURCE} is the source of Portcall's own events")
-    return name
-
-
 class Source(Spec):
     """A registry that sends to `POST /notifications/{name}`.
 
@@ -67,7 +60,7 @@ class Source(Spec):
     `silent_after` is reported as `source.silent`.
     """
 
-    name: Annotated[Name, AfterValidator(_not_portcall_itself)]
+    name: Name
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")]
     description: Description = ""
     enabled: bool = True

@@ -1,10 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from pydantic import ValidationError
-
 from portcall.attempts import Outcome
-from portcall.auth import NoAuth
 from portcall.event_types import OWN_TYPES
 from portcall.health import HealthChange
 from portcall.own_events import (
@@ -17,7 +13,6 @@ from portcall.own_events import (
     silent_event,
     target_event,
 )
-from portcall.policies import Source
 from tests.portcall.formats.events import PUSH
 
 NOW = datetime(2026, 3, 1, 12, 59, 59, tzinfo=UTC)
@@ -140,8 +135,3 @@ def test_every_own_type_is_listed():
     made |= {"target.disabled", "target.recovered", "target.pinged"}
     made |= {"source.silent", "source.rejected"}
     assert made == set(OWN_TYPES)
-
-
-def test_no_source_can_be_called_portcall():
-    with pytest.raises(ValidationError, match="portcall is the source of Portcall's own events"):
-        Source(name="portcall", kind="harbor", auth=NoAuth())
