@@ -11,9 +11,13 @@ from portcall.grouping import Gathered, GroupRun, group_of, group_title
 
 
 class GroupInput(Value):
-    """How to gather, and what an earlier run has left: since when, and which events."""
+    """How to gather, and what an earlier run has left: since when, and which events.
+
+    A new run begins when history holds `longest` events.
+    """
 
     group: Group
+    longest: int = 2000
     since: datetime | None = None
     left: tuple[Gathered, ...] = ()
 

@@ -1,12 +1,13 @@
 """The activities of a lane: a delivery takes its place in it; the lane looks whether one lives."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from portcall.durations import Duration
 from portcall.events import Value
 
 
@@ -20,8 +21,14 @@ class Place(Value):
 
 
 class LaneInput(Value):
-    """Whose turn it is and who waits, where an earlier run has left it so."""
+    """Whose turn it is and who waits, where an earlier run has left it so.
 
+    `look` is how soon the lane looks whether the one whose turn it is still lives; a new run
+    begins when history holds `longest` events.
+    """
+
+    look: Duration = timedelta(minutes=1)
+    longest: int = 2000
     current: Place | None = None
     waiting: tuple[Place, ...] = ()
     began: bool = False

@@ -62,8 +62,8 @@ class DeliveryWorkflow:
     """Deliver one event to one target.
 
     Signals: `retry_now` ends the wait for the next attempt, or asks whether a suspension is
-    over or the target has room; `your_turn` is an ordered delivery's; `cancel` ends the delivery
-    as Canceled, after an attempt under way has been recorded.
+    over, the target has room or the turn has come; `your_turn` is an ordered delivery's; `cancel`
+    ends the delivery as Canceled, after an attempt under way has been recorded.
     Search attributes: those of the event, `Policy`, `Target`, `Outcome`, `HttpStatus`,
     `Attempts`, `NextAttemptAt`.
     """

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from portcall.events import RegistryEvent
     from portcall.grouping import GROUP_BYTES, Gathered, Gathering, GroupRun, by_policy, per_target
     from portcall.matching import Match
+    from workflows.long_history import is_long
     from workflows.starting import start_delivery
 
 
@@ -28,7 +29,7 @@ class GroupWorkflow:
     @workflow.init
     def __init__(self, given: GroupInput) -> None:
         """Go on with what an earlier run has left."""
-        self._group = given.group
+        self._group, self._longest = given.group, given.longest
         self._since = given.since or workflow.now()
         self._window = Gathering(given.group.max)
         self._left: list[Gathered] = []
@@ -69,13 +70,10 @@ class GroupWorkflow:
     async def _wait(self) -> None:
         """Wait for the window's end; begin a new run in between where history grows long."""
         until = self._since + self._group.window
-        info = workflow.info()
         workflow.set_current_details(f"Gathers until {until:%Y-%m-%d %H:%M:%S} UTC.")
         try:
             await workflow.wait_condition(
-                lambda: (
-                    self._window.is_full or bool(self._left) or info.is_continue_as_new_suggested()
-                ),
+                lambda: self._window.is_full or bool(self._left) or is_long(self._longest),
                 timeout=max(until - workflow.now(), timedelta()),
                 timeout_summary=f"gathers until {until:%H:%M:%S} UTC",
             )
@@ -85,7 +83,9 @@ class GroupWorkflow:
             self._go_on(self._since, self._window.taken)
 
     def _go_on(self, since: datetime | None, left: Iterable[Gathered]) -> None:
-        workflow.continue_as_new(GroupInput(group=self._group, since=since, left=tuple(left)))
+        """Begin a new run, which `left` opens, or goes on with where the window is from before."""
+        given = GroupInput(group=self._group, longest=self._longest, since=since, left=tuple(left))
+        workflow.continue_as_new(given)
 
 
 async def gather_events(event: RegistryEvent, matches: Iterable[Match]) -> tuple[GroupRun, ...]:

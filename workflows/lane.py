@@ -12,12 +12,13 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.join_lane import LaneInput, Place, is_under_way
+    from workflows.long_history import is_long
 
 SETTLE = timedelta(milliseconds=300)
 """The wait for others before the first turn: events that come together start side by side."""
 
-LOOK, SELDOM = timedelta(minutes=1), timedelta(minutes=15)
-"""How soon, and at last how seldom, it looks whether the one whose turn it is still lives."""
+SELDOM = timedelta(minutes=15)
+"""How seldom, at last, it looks whether the one whose turn it is still lives."""
 
 
 @workflow.defn
@@ -31,6 +32,7 @@ class LaneWorkflow:
     @workflow.init
     def __init__(self, given: LaneInput) -> None:
         """Go on with whom an earlier run has left."""
+        self._look_after, self._longest = given.look, given.longest
         self._current = given.current
         self._waiting = list(given.waiting)
 
@@ -59,9 +61,9 @@ class LaneWorkflow:
         if not given.began:
             await workflow.sleep(SETTLE, summary="let others join")
         while self._current or self._waiting:
-            if workflow.info().is_continue_as_new_suggested():
-                left = LaneInput(current=self._current, waiting=tuple(self._waiting), began=True)
-                workflow.continue_as_new(left)
+            if is_long(self._longest):
+                left = {"current": self._current, "waiting": tuple(self._waiting), "began": True}
+                workflow.continue_as_new(given.model_copy(update=left))
             if self._current is None:
                 turns += 1
                 await self._give_turn()
@@ -82,11 +84,11 @@ class LaneWorkflow:
 
     async def _until_ended(self) -> None:
         """Wait for the one whose turn it is, and look now and then whether it still lives."""
-        place, pause, info = self._current, LOOK, workflow.info()
-        while place and self._current is place and not info.is_continue_as_new_suggested():
+        place, pause = self._current, self._look_after
+        while place and self._current is place and not is_long(self._longest):
             try:
                 await workflow.wait_condition(
-                    lambda: self._current is not place,
+                    lambda: self._current is not place or is_long(self._longest),
                     timeout=pause,
                     timeout_summary="look whether it still goes on",
                 )

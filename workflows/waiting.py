@@ -27,8 +27,9 @@ class Waiting:
         await self._until(lambda: self.go_on, delay, summary)
 
     async def wait_for_turn(self, longest: timedelta) -> None:
-        """Wait for the turn, at most so long; nobody who says `go_on` can have it sooner."""
-        await self._until(lambda: self.turn, longest, "waits for its turn")
+        """Wait for the turn, at most so long, or for somebody who has it asked for again."""
+        self.go_on = False
+        await self._until(lambda: self.turn or self.go_on, longest, "waits for its turn")
 
     async def _until(self, is_over: Callable[[], bool], delay: timedelta, summary: str) -> None:
         """Wait; a cancellation ends the workflow."""

@@ -3,12 +3,13 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
+from activities.gather import GroupInput
 from portcall.attempts import EventOutcome
 from portcall.events import RawOriginal, RegistryEvent
 from portcall.gathering import Group
-from portcall.grouping import whole
+from portcall.grouping import Gathered, group_of, whole
 from portcall.ids import EVENT_ID, EVENT_TYPE, REPOSITORY, TAGS, event_attributes, event_workflow_id
 from portcall.matching import Match
 from tests.workflows.scripted import (
@@ -18,6 +19,7 @@ from tests.workflows.scripted import (
     an_event,
     scripted_worker,
 )
+from workflows.group import GroupWorkflow
 from workflows.registry_event import (
     RegistryEventInput,
     RegistryEventResult,
@@ -204,3 +206,29 @@ async def test_a_group_ends_before_it_is_too_large_for_temporal(temporal_client:
         await run(temporal_client, queue, events)
         await until_sent(attempts, 10)
     assert max(1 + len(given.more) for given in attempts.inputs) == 2
+
+
+async def test_a_group_goes_on_in_a_new_run_where_its_history_grows_long(
+    temporal_client: Client,
+) -> None:
+    attempts, matches, events = ScriptedAttempts(200), gathering(most=8), pushes(8)
+    match = matches.matches[0]
+    first = Gathered(event=events[0], match=match, targets=("ci",))
+    assert match.group
+    async with scripted_worker(temporal_client, attempts, matches) as queue:
+        group = await temporal_client.start_workflow(
+            GroupWorkflow.run,
+            GroupInput(group=match.group, longest=12),
+            id=group_of(first, match.group),
+            task_queue=queue,
+            start_signal="gather",
+            start_signal_args=[first],
+        )
+        for event in events[1:]:
+            await run(temporal_client, queue, [event])
+        [delivery] = await group.result()
+        await temporal_client.get_workflow_handle(delivery).result()
+        begun = temporal_client.get_workflow_handle(group.id, run_id=group.result_run_id)
+        status = (await begun.describe()).status
+    assert status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+    assert len(attempts.inputs[0].more) == 7
