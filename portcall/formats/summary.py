@@ -11,6 +11,7 @@ from typing import Literal
 
 from portcall.events import Quota, RegistryEvent, Replication, Retention, Scan
 from portcall.formats.names import subject
+from portcall.own_events import OWN_SOURCE
 
 LONGEST_FACT = 250
 ROOM = 1200
@@ -21,6 +22,14 @@ _HEADLINES = {
     "registry.unknown": "Notification of an unknown kind",
     "scan.config_changed": "Scan configuration changed",
     "artifact.storage_changed": "Storage class of an artifact changed",
+    "source.silent": "Source is silent",
+    "source.rejected": "Notifications rejected",
+    "target.pinged": "Test message",
+    "target.disabled": "Target disabled",
+    "target.recovered": "Target works again",
+    "delivery.exhausted": "Delivery given up",
+    "delivery.rejected": "Delivery refused by its receiver",
+    "delivery.blocked": "Delivery blocked",
 }
 _NOTED = (
     "vulnerability", "cve", "title", "fix_available", "build_name", "ref", "renamed_to",
@@ -28,19 +37,26 @@ _NOTED = (
 )  # fmt: skip
 """Attributes that say more of what happened; the others are for machines."""
 
+_NOTED_OF_OUR_OWN = {
+    "reason": "Reason", "policy": "Policy", "target": "Target", "source": "Source",
+    "event_type": "Event", "more_events": "More events", "attempts": "Attempts",
+    "http_status": "HTTP status", "since": "Since", "delivery_id": "Delivery",
+    "inbox_id": "Inbox entry",
+}  # fmt: skip
+"""Attributes of events of Portcall's own, with their labels."""
+
 Level = Literal["bad", "warning", "good", "neutral"]
 
 _LEVELS: tuple[tuple[Level, frozenset[str]], ...] = (
-    (
-        "bad",
-        frozenset({"failed", "exceeded", "rejected", "quarantined", "found", "critical", "high"}),
-    ),
-    (
-        "warning",
-        frozenset({"warned", "expiring", "stopped", "cancelled", "medium", "unverified"}),
-    ),
-    ("good", frozenset({"completed", "succeeded", "finished", "synced"})),
-)
+    ("bad", frozenset({
+        "failed", "exceeded", "rejected", "quarantined", "found", "critical", "high",
+        "exhausted", "blocked", "disabled",
+    })),
+    ("warning", frozenset({
+        "warned", "expiring", "stopped", "cancelled", "medium", "unverified", "silent",
+    })),
+    ("good", frozenset({"completed", "succeeded", "finished", "synced", "recovered"})),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ def summary(event: RegistryEvent) -> Summary:
     when = event.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return Summary(
         headline=_headline(event),
-        subject=one_line(subject(event), 400),
+        subject=one_line(_subject(event), 400),
         level=_level(event),
         facts=tuple(_that_fit(_facts(event))),
         origin=f"{one_line(event.source, 50)} · {when}",
@@ -117,10 +133,24 @@ def _facts(event: RegistryEvent) -> Iterator[tuple[str, str | None]]:
         yield from _retention(event.retention)
     if event.quota:
         yield "Quota", _quota(event.quota)
+    yield from _noted(event)
+    yield from _artifact(event)
+
+
+def _noted(event: RegistryEvent) -> Iterator[tuple[str, str | None]]:
+    for name, label in _NOTED_OF_OUR_OWN.items() if event.source == OWN_SOURCE else ():
+        value = event.attributes.get(name)
+        if value not in (None, _subject(event)):
+            yield label, str(value)
     for name in _NOTED:
         if isinstance(value := event.attributes.get(name), str):
             yield name.replace("_", " ").capitalize(), value
-    yield from _artifact(event)
+
+
+def _subject(event: RegistryEvent) -> str:
+    """Give the artifact, or what an event of Portcall's own is about: a target or a source."""
+    about = event.type.partition(".")[0] if event.source == OWN_SOURCE else ""
+    return subject(event) or str(event.attributes.get(about) or "")
 
 
 def _artifact(event: RegistryEvent) -> Iterator[tuple[str, str | None]]:

@@ -1,13 +1,25 @@
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
 from jsonschema import Draft202012Validator
 
+from portcall.attempts import Outcome
 from portcall.event_types import EVENT_TYPES
 from portcall.events import Quota, Replication, Retention, Scan, Verification
 from portcall.formats.known import load_formats
+from portcall.health import HealthChange
+from portcall.own_events import (
+    GivenUp,
+    Rejection,
+    delivery_event,
+    rejected_event,
+    silent_event,
+    target_event,
+)
+from portcall.pings import ping_event
 from tests.portcall.formats.events import DIGEST, PUSH, RECORDED, anything, but
 
 FORMATS = load_formats()
@@ -244,6 +256,56 @@ DETAILS = [
         ["Not confirmed by the registry", "no such manifest"],
     ),
 ]  # fmt: skip
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OUR_OWN = [
+    (
+        delivery_event(
+            GivenUp(
+                event=PUSH,
+                policy="deploy",
+                target="ci",
+                outcome=Outcome.EXHAUSTED,
+                reason="3 of 3 attempts failed, the last with HTTP 503",
+                attempts=3,
+                http_status=503,
+                more=2,
+            ),
+            "delivery:eu:e1:deploy:ci",
+            "run",
+            NOW,
+        ),
+        [
+            "Delivery given up prj/api/web:1.4.2", "3 of 3 attempts failed, the last with HTTP 503",
+            "deploy", "ci", "503", "More events", "delivery:eu:e1:deploy:ci", "artifact.pushed",
+        ],
+    ),
+    (
+        target_event(
+            HealthChange(type="target.disabled", target="ci", reason="HTTP 410", at=NOW, since=NOW)
+        ),
+        ["Target disabled ci", "HTTP 410", "2026-03-01T12:00:00+00:00"],
+    ),
+    (
+        rejected_event("eu", Rejection.CREDENTIAL, "The credential is wrong.", NOW),
+        ["Notifications rejected eu", "The credential is wrong."],
+    ),
+    (
+        silent_event("eu", NOW, timedelta(hours=26), NOW),
+        ["Source is silent eu", "nothing came for 1d2h"],
+    ),
+    (ping_event("ci", NOW), ["Test message ci", "nothing has happened"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHATS)
+@pytest.mark.parametrize(("event", "facts"), OUR_OWN)
+def test_a_message_says_what_portcall_tells_of_itself(name, event, facts):
+    check(name, event)
+    said = re.sub(r"\s+", " ", told(name, event))
+    assert [fact for fact in facts if fact not in said] == []
+    assert "portcall · 2026-03-01 12:00:00 UTC" in said
 
 
 @pytest.mark.parametrize("name", CHATS)
