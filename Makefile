@@ -64,6 +64,10 @@ bench: setup ## first figures, beside the bare SDK on the same server (some minu
 bench-matching: setup ## what matching costs with 100 and with 10,000 policies (some minutes)
 	@$(BIN)/python -m bench.matching
 
+.PHONY: bench-isolation
+bench-isolation: setup ## what receivers that hang cost the others (some minutes)
+	@$(BIN)/python -m bench.isolation
+
 .PHONY: test-stack
 test-stack: setup ## docker-compose.yml for real; gets itself a Docker engine where there is none
 	@$(BIN)/pytest tests/stack -m stack --capture=no
