@@ -34,6 +34,10 @@ async def _no_doubts(_: Services) -> Doubts:
     return lambda _: []
 
 
+def _nothing_kept(spec: Any, _: Any) -> Any:
+    return spec
+
+
 DryRun = Annotated[
     bool, Query(description="validate and say what would change, without changing it")
 ]
@@ -50,6 +54,8 @@ class Noun(Generic[SpecT]):
     check: Callable[[Services, SpecT], Awaitable[FieldErrors]]
     example: Mapping[str, Any]
     doubts: Callable[[Services], Awaitable[Doubts]] = _no_doubts
+    kept: Callable[[SpecT, SpecT | None], SpecT] = _nothing_kept
+    """What a body that does not say it leaves as it is stored."""
 
     @cached_property
     def body(self) -> type[BaseModel]:
@@ -99,7 +105,7 @@ class Noun(Generic[SpecT]):
 
     async def checked(self, services: Services, spec: SpecT, old: SpecT | None) -> SpecT:
         """Give the spec with the secrets that came back masked; raise InvalidInputError."""
-        merged = merge_masked(spec, old)
+        merged = merge_masked(self.kept(spec, old), old)
         errors = await self.check(services, merged)
         if errors:
             raise invalid(errors)
@@ -204,7 +210,8 @@ def _add_put(router: APIRouter, noun: Noun[SpecT]) -> None:
         """
         if body.name not in ("", name):
             raise invalid([{"field": "name", "message": "another name than in the path"}])
-        spec = noun.model(**{**dict(body), "name": name})
+        said = {field: getattr(body, field) for field in body.model_fields_set}
+        spec = noun.model(**{**said, "name": name})
         stored = await noun.find(services, name)
         version = wanted_version(stored, if_match, if_none_match)
         old = stored.spec if stored else None
