@@ -18,7 +18,7 @@ from portcall.redeliveries import FailedCount, FailedFilter, FailedPage, FailedR
 
 
 class FindInput(Value):
-    """Which failed deliveries, that began after the one time and not after the other."""
+    """Which failed deliveries, that began before the one time and not before the other."""
 
     filter: FailedFilter
     before: datetime

@@ -42,20 +42,26 @@ class TemporalFailedDeliveries:
     async def oldest(
         self, wanted: FailedFilter, *, after: datetime | None, before: datetime
     ) -> FailedPage:
-        """Give those of a window of start time, narrow enough to hold about a page."""
+        """Give those of a window of start time, narrow enough to hold about a page.
+
+        The search on SQL cannot sort, but it counts fast: the window is found by halving.
+        """
         with translated():
-            lower, upper = after or BEGINNING, before
-            while await self._is_too_much(wanted, lower, upper):
-                upper = lower + (upper - lower) / 2
+            lower, upper = after or wanted.since or BEGINNING, before
+            while (
+                upper - lower > NARROWEST and await self._count(wanted, lower, upper) > self._page
+            ):
+                middle = lower + (upper - lower) / 2
+                if await self._count(wanted, lower, middle):
+                    upper = middle
+                else:
+                    lower = middle
             found = await self._newest(_within(wanted, lower, upper))
         runs = tuple(FailedRun(id=run.id, run_id=run.run_id) for run in sorted(found, key=place))
         return FailedPage(runs=runs, after=upper if upper < before else None)
 
-    async def _is_too_much(self, wanted: FailedFilter, lower: datetime, upper: datetime) -> bool:
-        if upper - lower <= NARROWEST:
-            return False
-        within = await self._client.count_workflows(_within(wanted, lower, upper))
-        return within.count > self._page
+    async def _count(self, wanted: FailedFilter, lower: datetime, upper: datetime) -> int:
+        return (await self._client.count_workflows(_within(wanted, lower, upper))).count
 
     async def _newest(self, query: str) -> Sequence[WorkflowExecution]:
         found = [run async for run in self._client.list_workflows(query)]
@@ -80,5 +86,5 @@ class TemporalFailedDeliveries:
 
 
 def _within(wanted: FailedFilter, lower: datetime, upper: datetime) -> str:
-    bounds = f"StartTime > {timestamp(lower)} AND StartTime <= {timestamp(upper)}"
+    bounds = f"StartTime >= {timestamp(lower)} AND StartTime < {timestamp(upper)}"
     return f"{wanted.query()} AND {bounds}"

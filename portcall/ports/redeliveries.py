@@ -24,7 +24,7 @@ class FailedDeliveries(Protocol):
     async def oldest(
         self, wanted: FailedFilter, *, after: datetime | None, before: datetime
     ) -> FailedPage:
-        """Give those that began first, after the one time and not after the other."""
+        """Give those that began first, from the one time on and before the other."""
         ...
 
     async def send_again(self, run: FailedRun, *, reason: str, repeated: bool) -> SentAgain:

@@ -24,6 +24,7 @@ from portcall.attempts import ErrorType
 from portcall.events import Verification
 from portcall.ids import delivery_attributes, event_attributes
 from portcall.matching import Match
+from portcall.redeliveries import FailedFilter
 from portcall.settings import load_settings
 from tests.fixtures.temporal import connected
 from tests.workflows.scripted import (
@@ -37,6 +38,7 @@ from tests.workflows.scripted import (
     scripted_worker,
 )
 from workflows.delivery import DeliveryInput, DeliveryWorkflow
+from workflows.redelivery import RedeliveryInput, RedeliveryWorkflow
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
 from workflows.release import ReleaseInput, ReleaseWorkflow
 
@@ -107,6 +109,30 @@ async def _release(client: Client) -> WorkflowHistory:
         return await _ended(handle)
 
 
+async def _redelivery(client: Client) -> WorkflowHistory:
+    """Run the scenario of two deliveries to a target that failed."""
+    attempts, target = ScriptedAttempts(404), f"replay-{uuid.uuid4().hex[:8]}"
+    async with scripted_worker(client, attempts) as queue:
+        for _ in range(2):
+            event = an_event()
+            delivery = await client.start_workflow(
+                DeliveryWorkflow.run,
+                DeliveryInput(event=event, policy="p", target=target, retry=QUICK),
+                id=f"delivery:replay:{event.id}:p:{target}",
+                task_queue=queue,
+                search_attributes=delivery_attributes(event, "p", target),
+            )
+            await _ended(delivery)
+        await asyncio.sleep(1)  # until the search has them all
+        handle = await client.start_workflow(
+            RedeliveryWorkflow.run,
+            RedeliveryInput(filter=FailedFilter(target=target), reason="a replay", per_second=1000),
+            id=f"replay-{uuid.uuid4().hex}",
+            task_queue=queue,
+        )
+        return await _ended(handle)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "delivery_delivered": _delivery(200),
     "delivery_after_two_failures": _delivery(503, ErrorType.CONNECT, 200),
@@ -130,6 +156,7 @@ SCENARIOS: dict[str, Scenario] = {
         Match(policy="p", target="a"), verification=Verification(state="pending")
     ),
     "release": _release,
+    "redelivery": _redelivery,
 }
 
 

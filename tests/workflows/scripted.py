@@ -187,11 +187,12 @@ async def scripted_worker(
     announcements: ScriptedAnnouncements | None = None,
     verify: Callable[..., object] | None = None,
     more: Sequence[Callable[..., object]] = (),
+    page: int = 500,
     queue: str | None = None,
 ) -> AsyncIterator[str]:
     """Run the real workflows on scripted activities, and `more`; give the queue of their own."""
     queue = queue or f"test-{uuid.uuid4().hex}"
-    redeliver = Redeliver(TemporalFailedDeliveries(client, page=3))
+    redeliver = Redeliver(TemporalFailedDeliveries(client, page=page))
     async with Worker(
         client,
         task_queue=queue,

@@ -90,7 +90,7 @@ def all_of(target: str, **more: object) -> RedeliveryInput:
 
 async def test_all_that_failed_is_sent_again_once_oldest_first(temporal_client: Client) -> None:
     attempts, target = ScriptedAttempts(404), a_target()
-    async with scripted_worker(temporal_client, attempts) as queue:
+    async with scripted_worker(temporal_client, attempts, page=2) as queue:
         ids = await failed(temporal_client, queue, target, 5)
         attempts.answers, attempts.inputs = [200], []
         assert await redelivered(temporal_client, queue, all_of(target)) == Progress(redelivered=5)
@@ -269,8 +269,8 @@ async def test_a_cancelled_redelivery_counts_what_it_was_doing_and_stops(
     temporal_client: Client,
 ) -> None:
     attempts, target = ScriptedAttempts(404), a_target()
-    async with scripted_worker(temporal_client, attempts) as queue:
-        ids = await failed(temporal_client, queue, target, 5)  # pages of three and two
+    async with scripted_worker(temporal_client, attempts, page=2) as queue:
+        ids = await failed(temporal_client, queue, target, 5)
         attempts.answers, attempts.inputs = [200], []
         handle = await temporal_client.start_workflow(
             RedeliveryWorkflow.run,
