@@ -49,6 +49,7 @@ class TargetFigures:
         self._worker = uuid.uuid4().hex
         self._sums: dict[tuple[str, int], _Sums] = {}
         self._pruned_at: datetime | None = None
+        self._flushing = asyncio.Lock()
 
     def note(self, target: str, record: AttemptRecord) -> None:
         """Count an attempt that was sent."""
@@ -117,7 +118,10 @@ class TargetFigures:
             log.exception("the figures of targets could not be written")
 
     async def _flush(self) -> None:
-        now = self._clock()
+        async with self._flushing:  # who reads waits for what is just being written
+            await self._flush_alone(self._clock())
+
+    async def _flush_alone(self, now: datetime) -> None:
         written = {key: sums for key, sums in self._sums.items() if sums.unwritten}
         if not written:
             return

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -32,6 +32,10 @@ _HEALTH = tuple(TargetHealth.model_fields)
 _GATE = ("rate_at", "backlog", "probe", "probe_until")
 UNBLEMISHED = TargetHealth().model_dump() | {"probe": "", "probe_until": None}
 """The columns of a target that begins anew; limits and queue stay."""
+
+
+_UNKNOWN = Standing(changed_at=datetime.max.replace(tzinfo=UTC))
+"""Where a target stands that is not there any more: no attempt says anything of it."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class TargetLedger:
                 before |= await self._standings(connection, missing, lock=True)
             after, now = dict(before), self._clock()
             for entry in batch:
-                standing = after.get(entry.target, Standing())
+                standing = after.get(entry.target, _UNKNOWN)
                 answer, standing = entry.change(standing, now)
                 answers.append(answer)
                 if entry.target in before:
