@@ -15,7 +15,7 @@ from portcall.adapters.guard import Guard, Resolve, SystemResolver
 from portcall.adapters.http1 import Http1Connection
 from portcall.adapters.http2 import Http2Connection
 from portcall.adapters.http_errors import TRANSLATED, attempt_error
-from portcall.adapters.journey import OVERHEAD_LIMIT, Journey, NotTakenError
+from portcall.adapters.journey import Journey, NotTakenError
 from portcall.adapters.proxies import EnvironmentProxies, proxy_of
 from portcall.adapters.streams import CountedStream
 from portcall.adapters.tls import TlsContexts
@@ -59,7 +59,7 @@ class HttpTransport:
 
     async def send(self, request: OutgoingRequest) -> Exchange:
         """Send one request; the receiver's faults come back as a value."""
-        journey = Journey(bytes_left=request.body_limit + OVERHEAD_LIMIT)
+        journey = Journey(body_limit=request.body_limit)
         response, error = None, None
         try:
             async with asyncio.timeout(request.timeout.total_seconds()):

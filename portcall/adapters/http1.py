@@ -37,7 +37,7 @@ class Http1Connection:
             content=request.body or None,  # a GET has no Content-Length
             extensions={"trace": _Trace(journey)},
         ) as response:
-            body, truncated = await _read(response, request.body_limit)
+            body, truncated = await _read(response, request.body_limit, journey)
             return ReceivedResponse(
                 status=response.status,
                 headers=tuple(
@@ -70,10 +70,11 @@ def _url(url: httpx.URL) -> httpcore.URL:
     )
 
 
-async def _read(response: httpcore.Response, limit: int) -> tuple[bytes, bool]:
+async def _read(response: httpcore.Response, limit: int, journey: Journey) -> tuple[bytes, bool]:
     """Read the body up to the limit. Leaving the rest unread closes the connection."""
     body = bytearray()
     async for chunk in response.aiter_stream():
+        journey.count_piece()
         body += chunk
         if len(body) > limit:
             return bytes(body[:limit]), True

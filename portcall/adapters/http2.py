@@ -113,6 +113,7 @@ class Http2Connection:
             raise httpcore.RemoteProtocolError("disconnected")
         try:
             for frame in self._frames.split(data):
+                journey.count_piece()
                 if frame[3] == _GOAWAY:
                     self._note_goaway(frame[_FRAME_HEAD:], answer)
                     continue

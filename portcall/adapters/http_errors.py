@@ -17,7 +17,6 @@ import httpx
 from portcall.adapters.http2 import BrokenOffError
 from portcall.adapters.journey import (
     CONNECT_TIMEOUT,
-    OVERHEAD_LIMIT,
     BlockedError,
     FloodError,
     Journey,
@@ -71,7 +70,6 @@ _IN_ITS_OWN_WORDS = {
     ProxyRefusedError: ErrorType.CONNECT,
     UnusableTlsError: ErrorType.TLS,
 }
-_FLOOD = f"the receiver sent more than {OVERHEAD_LIMIT // 1024} KiB beside the body"
 
 
 def attempt_error(fault: Exception, journey: Journey, timeout: timedelta) -> AttemptError:
@@ -83,7 +81,7 @@ def attempt_error(fault: Exception, journey: Journey, timeout: timedelta) -> Att
 def _protocol_error(fault: Exception) -> tuple[ErrorType, str] | None:
     match fault:
         case FloodError():
-            return ErrorType.PROTOCOL, _FLOOD
+            return ErrorType.PROTOCOL, f"the receiver sent more than {fault}"
         case httpcore.RemoteProtocolError() if "disconnected" not in str(fault):
             return ErrorType.PROTOCOL, f"the response is not valid HTTP: {fault}"
         case httpcore.LocalProtocolError() | httpcore.UnsupportedProtocol():

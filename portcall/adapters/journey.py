@@ -8,8 +8,12 @@ from portcall.adapters.proxies import ProxyRoute
 CONNECT_TIMEOUT = 10.0
 """Seconds for TCP, proxy and TLS together, so that a dead host is told from a slow receiver."""
 
-OVERHEAD_LIMIT = 256 * 1024
+OVERHEAD_LIMIT = 128 * 1024
 """Bytes that may come beside the wanted bytes of the body: heads, frames, what is sent unasked."""
+
+_PIECES = 1000
+_BYTES_OF_A_PIECE = 64
+"""An answer may come in so many pieces, and of its body in pieces of that size."""
 
 
 class BlockedError(Exception):
@@ -25,15 +29,15 @@ class NotTakenError(Exception):
 
 
 class FloodError(Exception):
-    """The receiver sent far more than an answer is."""
+    """The receiver sent far more than an answer is; the text says of what."""
 
 
 @dataclass
 class Journey:
     """One request on its way.
 
-    `peer` is the address that it goes to, through a proxy too. `bytes_left` is what the
-    receiver may still send.
+    `peer` is the address that it goes to, through a proxy too. `bytes` and `pieces`
+    (chunks, or frames of HTTP/2) are what the receiver has sent.
     """
 
     host: str = ""
@@ -42,7 +46,9 @@ class Journey:
     peer: str | None = None
     proxy: ProxyRoute | None = None
     connect_until: float = 0.0
-    bytes_left: int = OVERHEAD_LIMIT
+    body_limit: int = 0
+    bytes: int = 0
+    pieces: int = 0
     phases: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -57,10 +63,17 @@ class Journey:
         self.phases[phase] = round((time.perf_counter() - since) * 1000, 3)
 
     def count(self, received: int) -> None:
-        """Count what was received; raise FloodError where that is too much."""
-        self.bytes_left -= received
-        if self.bytes_left < 0:
-            raise FloodError
+        """Count bytes that were received; raise FloodError where that is too much."""
+        self.bytes += received
+        if self.bytes > self.body_limit + OVERHEAD_LIMIT:
+            raise FloodError(f"{OVERHEAD_LIMIT // 1024} KiB beside the body")
+
+    def count_piece(self) -> None:
+        """Count a piece, however small: each costs us tens of microseconds."""
+        self.pieces += 1
+        most = _PIECES + self.body_limit // _BYTES_OF_A_PIECE
+        if self.pieces > most:
+            raise FloodError(f"{most} chunks or frames")
 
     def seconds_to_connect(self) -> float:
         """Give what is left of the time for connecting."""
