@@ -19,6 +19,7 @@ from api.services import Services, TheServices
 from api.specs import FieldErrors, Noun, spec_router
 from portcall.conditions.doubts import Known, doubts
 from portcall.events import RegistryEvent
+from portcall.formats.format import GroupFormat
 from portcall.formats.template import Template
 from portcall.formats.template_language import TemplateError
 from portcall.matching import MatchResult, match_event
@@ -28,8 +29,7 @@ from portcall.policies import Policy
 async def check(services: Services, policy: Policy) -> FieldErrors:
     """Say which format and targets of a policy there are not, and what its template lacks."""
     errors = []
-    if policy.format not in services.formats:
-        message = f"one of: {', '.join(sorted(services.formats))}"
+    if message := _format_fault(services, policy):
         errors.append({"field": "format", "message": message})
     if policy.template:
         try:
@@ -43,6 +43,15 @@ async def check(services: Services, policy: Policy) -> FieldErrors:
         if name not in known
     ]
     return errors
+
+
+def _format_fault(services: Services, policy: Policy) -> str | None:
+    if policy.format not in services.formats:
+        return f"one of: {', '.join(sorted(services.formats))}"
+    if policy.group and not isinstance(services.formats[policy.format], GroupFormat):
+        names = [name for name, known in services.formats.items() if isinstance(known, GroupFormat)]
+        return f"writes one event at a time, with group one of: {', '.join(sorted(names))}"
+    return None
 
 
 async def _doubts(services: Services) -> Callable[[Policy], list[str]]:

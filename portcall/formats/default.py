@@ -3,6 +3,7 @@
 Every key is always there; what the registry did not say is an empty string.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from portcall.events import RegistryEvent
@@ -28,7 +29,12 @@ class Default:
 
     def render(self, event: RegistryEvent) -> Message:
         """Give the hook message."""
-        return json_message({"events": [_item(event, tag) for tag in event.tags or ("",)]})
+        return self.render_group([event])
+
+    def render_group(self, events: Sequence[RegistryEvent]) -> Message:
+        """Give one hook message with the items of all."""
+        items = [_item(event, tag) for event in events for tag in event.tags or ("",)]
+        return json_message({"events": items})
 
 
 def _item(event: RegistryEvent, tag: str) -> dict[str, Any]:

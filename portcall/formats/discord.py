@@ -5,11 +5,14 @@ characters a title and a field's name, 1024 its value, 25 fields, 6000 together)
 `Summary` holds stays below.
 """
 
+from collections.abc import Sequence
 from datetime import UTC
+from typing import Any
 
 from portcall.events import RegistryEvent
 from portcall.formats.format import Message, json_message
-from portcall.formats.summary import as_code, summary
+from portcall.formats.group_summary import GroupSummary, group_summary
+from portcall.formats.summary import Summary, as_code, summary
 
 _COLOURS = {"bad": 0xD92D20, "warning": 0xF79009, "good": 0x12B76A, "neutral": 0x2E90FA}
 
@@ -23,15 +26,37 @@ class Discord:
     def render(self, event: RegistryEvent) -> Message:
         """Give the message; a text from the event stands as code, in which nothing is marked."""
         told = summary(event)
-        embed = {
-            "title": told.headline,
-            **({"description": as_code(told.subject)} if told.subject else {}),
-            "color": _COLOURS[told.level],
-            "fields": [
-                {"name": label, "value": as_code(value), "inline": len(value) < 30}
-                for label, value in told.facts
-            ],
-            "footer": {"text": f"Portcall · {told.origin}"},
-            "timestamp": event.occurred_at.astimezone(UTC).isoformat(),
-        }
-        return json_message({"embeds": [embed], "allowed_mentions": {"parse": []}})
+        fields = [
+            {"name": label, "value": as_code(value), "inline": len(value) < 30}
+            for label, value in told.facts
+        ]
+        return _message(told, [], fields, event)
+
+    def render_group(self, events: Sequence[RegistryEvent]) -> Message:
+        """Give an embed with a line for each event."""
+        told = group_summary(events)
+        lines = [
+            "• " + " ".join(as_code(text) if chosen else text for text, chosen in line)
+            for line in told.lines
+        ]
+        if told.more:
+            lines.append(f"… and {told.more} more")
+        return _message(told, lines, [], events[-1])
+
+
+def _message(
+    told: Summary | GroupSummary,
+    lines: Sequence[str],
+    fields: Sequence[dict[str, Any]],
+    last: RegistryEvent,
+) -> Message:
+    description = "\n".join([*([as_code(told.subject)] if told.subject else ()), *lines])
+    embed = {
+        "title": told.headline,
+        **({"description": description} if description else {}),
+        "color": _COLOURS[told.level],
+        "fields": fields,
+        "footer": {"text": f"Portcall · {told.origin}"},
+        "timestamp": last.occurred_at.astimezone(UTC).isoformat(),
+    }
+    return json_message({"embeds": [embed], "allowed_mentions": {"parse": []}})

@@ -18,9 +18,12 @@ class Message:
     headers: Headers = ()
 
 
-def json_message(value: Any, content_type: str = "application/json") -> Message:
-    """Give a message of compact JSON."""
-    return Message(content_type, json.dumps(value, separators=(",", ":")).encode())
+def json_message(
+    value: Any, content_type: str = "application/json", *, ascii_only: bool = True
+) -> Message:
+    """Give a message of compact JSON; not `ascii_only` where no text has a lone surrogate."""
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
+    return Message(content_type, text.encode())
 
 
 class Format(Protocol):

@@ -2,7 +2,7 @@
 
 import re
 
-from portcall.formats.cloudevents import CloudEvents
+from portcall.formats.cloudevents import CloudEvents, CloudEventsBinary
 from portcall.formats.default import Default
 from portcall.formats.discord import Discord
 from portcall.formats.format import Format
@@ -18,6 +18,7 @@ GROUP = "portcall.formats"
 
 BUILT_IN: tuple[Format, ...] = (
     CloudEvents(),
+    CloudEventsBinary(),
     Default(),
     Discord(),
     GitHub(),

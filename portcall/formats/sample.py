@@ -1,4 +1,4 @@
-"""An event that has every part, to try templates on."""
+"""An event that has every part, to try templates on, and a group of it and another."""
 
 from datetime import UTC, datetime
 
@@ -31,4 +31,15 @@ SAMPLE = RegistryEvent(
     quota=Quota(details="85% used", used=85, limit=100),
     verification=Verification(state="verified"),
     attributes={"message": "a sample"},
+)
+
+SAMPLES = (
+    SAMPLE,
+    SAMPLE.model_copy(
+        update={
+            "id": "9f1f8f0e-5d1c-4b55-9a7e-0d6f7a3f2b11",
+            "tags": ("v1.2.4",),
+            "digest": "sha256:" + "07ad" * 16,
+        }
+    ),
 )

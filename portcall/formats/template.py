@@ -7,7 +7,7 @@ it makes; nothing is left to a clock.
 import html
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
@@ -17,13 +17,13 @@ from jinja2 import Undefined
 
 from portcall.events import RegistryEvent
 from portcall.formats.format import Format, Message
-from portcall.formats.sample import SAMPLE
+from portcall.formats.sample import SAMPLE, SAMPLES
 from portcall.formats.template_language import TemplateError, compiled, language
 from portcall.policies import Policy
 
 _MOST_STEPS = 10_000
 _LARGEST = 256 * 1024
-_WHOLE_EVENT = "{{ event | tojson }}"
+_WHOLE = "{{ (event if events | length == 1 else events) | tojson }}"
 
 
 class Template:
@@ -32,26 +32,32 @@ class Template:
     name = "template"
     needs_raw = False
 
-    def __init__(self, body: str = _WHOLE_EVENT, content_type: str = "application/json") -> None:
+    def __init__(self, body: str = _WHOLE, content_type: str = "application/json") -> None:
         """Take the text; it is compiled once it is used."""
         self._body = body
         self._content_type = content_type
 
     def render(self, event: RegistryEvent) -> Message:
         """Give the message; raise TemplateError where the template cannot make one."""
-        text = _filled(_compiled(self._body, _medium(self._content_type)), event)
+        return self.render_group([event])
+
+    def render_group(self, events: Sequence[RegistryEvent]) -> Message:
+        """Give one message for all: `events`, of which `event` is the first."""
+        text = _filled(_compiled(self._body, _medium(self._content_type)), events)
         return Message(self._content_type, text.encode("utf-8", "replace"))
 
     def check(self) -> None:
-        """Try the template on a sample event; raise TemplateError saying what is wrong with it."""
-        made = self.render(SAMPLE).body
+        """Try the template on samples; raise TemplateError saying what is wrong with it."""
+        self._try([SAMPLE], "a sample event")
+        self._try(SAMPLES, "a sample group")
+
+    def _try(self, events: Sequence[RegistryEvent], of: str) -> None:
+        made = self.render_group(events).body
         if _medium(self._content_type) == "json":
             try:
                 json.loads(made)
             except ValueError as error:
-                raise TemplateError(
-                    f"what it makes of a sample event is no JSON: {error}"
-                ) from None
+                raise TemplateError(f"what it makes of {of} is no JSON: {error}") from None
 
 
 def of_policy(known: Format, policy: Policy) -> Format:
@@ -92,11 +98,12 @@ def _is_nothing(value: Any) -> bool:
     return value is None or isinstance(value, Undefined)
 
 
-def _filled(template: jinja2.Template, event: RegistryEvent) -> str:
+def _filled(template: jinja2.Template, events: Sequence[RegistryEvent]) -> str:
+    told = [event.model_dump(mode="json", exclude={"raw"}) for event in events]
     pieces: list[str] = []
     size = 0
     try:
-        for piece in template.generate(event=event.model_dump(mode="json", exclude={"raw"})):
+        for piece in template.generate(event=told[0], events=told):
             pieces.append(piece)
             size += len(piece)
             if size > _LARGEST or len(pieces) > _MOST_STEPS:

@@ -38,7 +38,7 @@ def compiled(env: SandboxedEnvironment, body: str) -> Template:
         template = env.parse(body)
         _refuse(template, _fault)
         # This folds constants: only now is it known that they are small.
-        undeclared = meta.find_undeclared_variables(template) - {"event"}
+        undeclared = meta.find_undeclared_variables(template) - {"event", "events"}
         _refuse(template, lambda node: _undeclared(node, undeclared))
         for loop in template.find_all(nodes.For):
             loop.body.insert(0, nodes.Output([nodes.TemplateData("")], lineno=loop.lineno))
@@ -77,7 +77,7 @@ def _refuse(template: nodes.Template, fault_of: Callable[[nodes.Node], str | Non
 
 def _undeclared(node: nodes.Node, names: set[str]) -> str | None:
     if isinstance(node, nodes.Name) and node.name in names:
-        return f"there is no {node.name}, only event"
+        return f"there is no {node.name}, only event and events"
     return None
 
 
