@@ -113,6 +113,7 @@ async def running(healthy: int, others: int, console: Console) -> AsyncIterator[
         portcall = Portcall(folder / "portcall", temporal.address)
         stack.push_async_callback(portcall.stop)
         await portcall.start()
+        stack.push_async_callback(portcall.kill_worker)  # it would wait for attempts that hang
         receiver = await _configure(portcall, healthy, others)
         sender = Sender(portcall.port, BEARER["Authorization"])
         await sender.open(50)
