@@ -10,17 +10,21 @@ from portcall.conditions.details import PARTS
 from portcall.conditions.expression import outcome
 from portcall.conditions.facts import facts
 from portcall.conditions.text import FORMS, TextCondition
+from portcall.event_types import OWN_TYPES
 from portcall.formats.default import Default
 from portcall.formats.known import BUILT_IN
 from portcall.outgoing import outgoing_request
+from portcall.own_events import Rejection
 from portcall.policies import Policy, Target
 from portcall.special_ranges import SPECIAL_RANGES, Reach
+from tests.portcall.formats.test_chats import OUR_OWN
 from tests.portcall.formats.test_formats import PUSH
 from tests.portcall.test_signing import OLD
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMATS = (DOCS / "formats.md").read_text()
 POLICIES = (DOCS / "policies.md").read_text()
+OWN_EVENTS = (DOCS / "own-events.md").read_text()
 NETWORK = (DOCS / "network.md").read_text()
 
 
@@ -43,6 +47,15 @@ def test_every_header_of_a_request_is_documented():
     request = outgoing_request(target, Default().render(PUSH), "msg_1", PUSH.occurred_at)
     names = [name.lower() for name, _ in request.headers]
     assert [name for name in names if f"`{name}`" not in FORMATS] == []
+
+
+def test_every_own_event_is_documented_with_its_attributes():
+    types = re.findall(r"^\| `((?:source|target|delivery)\.\w+)` \|", OWN_EVENTS, re.MULTILINE)
+    assert sorted(types) == sorted(OWN_TYPES)
+    made = [event.attributes for event, _ in OUR_OWN] + [{"inbox_id": "1"}]
+    names = {name for attributes in made for name in attributes}
+    assert [name for name in names if f"`{name}`" not in OWN_EVENTS] == []
+    assert [why for why in Rejection if f"`{why}`" not in OWN_EVENTS] == []
 
 
 def test_every_refused_network_is_documented():
