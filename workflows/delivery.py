@@ -5,30 +5,22 @@ request with its response. A delivery that is given up fails, so that the Web UI
 `Failed` is the list of failed deliveries; a reset to the first task sends it again.
 """
 
-import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority
-from temporalio.common import RetryPolicy as NativeRetry
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.attempt_delivery import AttemptDelivery, AttemptInput
-    from activities.attempt_failure import Pause, record_of_failure
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import format_duration
     from portcall.events import RegistryEvent, Value
-    from portcall.ids import progress, without_attempt
+    from portcall.ids import progress
     from portcall.policies import RetryPolicy
-    from portcall.retry import AT_ONCE, Decision, Delivered, GiveUp, TryAgain, decide, expired
+    from portcall.retry import AT_ONCE, Decision, Delivered, GiveUp, TryAgain, decide
     from workflows.announcing import announce_given_up
+    from workflows.attempting import Attempts
     from workflows.turns import turn
     from workflows.waiting import Waiting
-
-ONCE = NativeRetry(maximum_attempts=1)
-LONGEST_ATTEMPT = timedelta(minutes=10)
-HEARTBEAT = timedelta(seconds=15)
 
 
 class DeliveryInput(Value):
@@ -71,10 +63,7 @@ class DeliveryWorkflow:
     def __init__(self) -> None:
         """Start with nothing to wait for."""
         self._waiting = Waiting()
-        self._paused: Outcome | None = None
-        self._shown: Outcome | None = None
         self._reconnected = False
-        self._began = workflow.now()
 
     @workflow.signal
     def retry_now(self) -> None:
@@ -95,15 +84,15 @@ class DeliveryWorkflow:
     async def run(self, delivery: DeliveryInput) -> DeliveryResult:
         """Attempt until delivered, given up or cancelled."""
         async with turn(delivery.lane, delivery.event, self._waiting):
-            self._began = workflow.now()
-            return await self._deliver(delivery)
+            return await self._deliver(delivery, Attempts(self._waiting))
 
-    async def _deliver(self, delivery: DeliveryInput) -> DeliveryResult:
+    async def _deliver(self, delivery: DeliveryInput, attempts: Attempts) -> DeliveryResult:
         number, status, show = 1, None, workflow.upsert_search_attributes
         while True:
-            found = await self._attempt(delivery, number)
+            found = await attempts.make(delivery, number)
             if isinstance(found, AttemptRecord):
-                status, decision = found.http_status, self._decide(delivery.retry, number, found)
+                status = found.http_status
+                decision = self._decide(delivery.retry, number, found, attempts.elapsed)
             else:
                 number, decision = number - 1, found
             match decision:
@@ -120,71 +109,10 @@ class DeliveryWorkflow:
                     await self._waiting.wait(delay, summary)
                     number += 1
 
-    def _decide(self, retry: RetryPolicy, number: int, record: AttemptRecord) -> Decision:
-        elapsed, chance = workflow.now() - self._began, workflow.random().random()
+    def _decide(
+        self, retry: RetryPolicy, number: int, record: AttemptRecord, elapsed: timedelta
+    ) -> Decision:
+        chance = workflow.random().random()
         decision = decide(retry, number, record, elapsed, chance, reconnected=self._reconnected)
         self._reconnected = self._reconnected or decision == AT_ONCE
         return decision
-
-    async def _attempt(self, delivery: DeliveryInput, number: int) -> AttemptRecord | GiveUp:
-        """Make one attempt; what keeps us from it does not count as one and is waited out."""
-        pauses = 0
-        while True:
-            self._waiting.go_on = False
-            started = workflow.now()
-            handle = workflow.start_activity_method(
-                AttemptDelivery.attempt_delivery,
-                AttemptInput(
-                    **dict(delivery), number=number, queued=self._paused is Outcome.QUEUED
-                ),
-                start_to_close_timeout=LONGEST_ATTEMPT,
-                heartbeat_timeout=HEARTBEAT,
-                retry_policy=ONCE,
-                cancellation_type=workflow.ActivityCancellationType.ABANDON,
-                summary=f"attempt {number} → {delivery.target}",
-                priority=Priority(fairness_key=delivery.target),
-            )
-            found = await self._recorded(handle, number, started)
-            if isinstance(found, AttemptRecord):
-                self._paused = self._shown = None
-                return found
-            left = delivery.retry.expires_after - (workflow.now() - self._began)
-            if found.outcome is Outcome.QUEUED and left <= timedelta():
-                return expired(delivery.retry, found.reason)
-            pauses += 1
-            await self._pause(found, pauses, left)
-
-    async def _pause(self, pause: Pause, count: int, left: timedelta) -> None:
-        """Wait out an outage of ours, a queue, or a suspension, for which time stands still."""
-        if pause.outcome is None:
-            delay = timedelta(seconds=min(2**count, 300))
-            await self._waiting.wait(delay, pause.reason)
-            return
-        self._paused = pause.outcome
-        self._show(pause.outcome)
-        paused_at, delay = workflow.now(), timedelta(minutes=min(2 ** (count - 1), 360))
-        if pause.outcome is Outcome.QUEUED:
-            delay = min(delay, left)
-        await self._waiting.wait(delay, pause.reason, signalled=self._waiting.go_on)
-        if pause.outcome is Outcome.HELD:
-            self._began += workflow.now() - paused_at
-        elif self._waiting.go_on:
-            # It has left the queue, so that the walk over it finds the next one at its head.
-            self._show(Outcome.DELIVERING)
-
-    def _show(self, outcome: Outcome) -> None:
-        if self._shown is not outcome:
-            self._shown = outcome
-            workflow.upsert_search_attributes(without_attempt(outcome))
-
-    async def _recorded(
-        self, handle: workflow.ActivityHandle[AttemptRecord], number: int, started: datetime
-    ) -> AttemptRecord | Pause:
-        """Await the attempt, even when cancelled meanwhile: what was sent is recorded."""
-        while True:
-            try:
-                return await asyncio.shield(handle)
-            except ActivityError as error:
-                return record_of_failure(error, number=number, started_at=started)
-            except asyncio.CancelledError:
-                self._waiting.cancel = True

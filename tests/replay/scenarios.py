@@ -1,6 +1,6 @@
 """What running deliveries and events look like: one recorded history per scenario.
 
-`python -m tests.replay.scenarios` records them again from the code as it is. Do that only
+`python -m tests.replay.scenarios [NAME...]` records them again from the code as it is. Do that only
 for a change that no running workflow can notice, or together with a patch
 (`workflow.patched`) that the older histories beside the new ones still replay under.
 """
@@ -8,20 +8,25 @@ for a change that no running workflow can notice, or together with a patch
 import asyncio
 import json
 import socket
+import sys
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
+from activities.gather import GroupInput
+from activities.join_lane import LaneInput, Place
 from portcall.adapters.devserver import start_dev_server
 from portcall.adapters.tools import find_temporal
 from portcall.attempts import ErrorType
 from portcall.events import Verification
+from portcall.gathering import Group
+from portcall.grouping import Gathered
 from portcall.ids import delivery_attributes, event_attributes
 from portcall.matching import Match
 from portcall.redeliveries import FailedFilter
@@ -38,11 +43,15 @@ from tests.workflows.scripted import (
     scripted_worker,
 )
 from workflows.delivery import DeliveryInput, DeliveryWorkflow
+from workflows.group import GroupWorkflow
+from workflows.lane import LaneWorkflow
 from workflows.redelivery import RedeliveryInput, RedeliveryWorkflow
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
 from workflows.release import ReleaseInput, ReleaseWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
+FINGERPRINTS = HISTORIES.parent / "fingerprints.json"
+NOBODY = str(uuid.uuid4())
 Scenario = Callable[[Client], Awaitable[WorkflowHistory]]
 
 
@@ -74,6 +83,70 @@ def _delivery(*answers: Answer, signal: str | None = None) -> Scenario:
             return await _ended(handle)
 
     return run
+
+
+def _group(window: timedelta, most: int) -> Scenario:
+    """Make the scenario of three pushes for a policy that gathers."""
+
+    async def run(client: Client) -> WorkflowHistory:
+        group = Group(window=window, max=most)
+        match = Match(policy="p", target="a", retry=QUICK, group=group)
+        async with scripted_worker(client) as queue:
+            handle = await client.start_workflow(
+                GroupWorkflow.run,
+                GroupInput(group=group),
+                id=f"replay-{uuid.uuid4().hex}",
+                task_queue=queue,
+            )
+            await asyncio.sleep(1)
+            for tag in ("v1", "v2", "v3"):
+                event = an_event(tags=(tag,))
+                given = Gathered(event=event, match=match, targets=("a", "b"))
+                await handle.signal(GroupWorkflow.gather, given)
+                await asyncio.sleep(0.3)
+            return await _ended(handle)
+
+    return run
+
+
+async def _lane(client: Client) -> WorkflowHistory:
+    """Run the scenario of two ordered deliveries and one that does not exist."""
+    return (await _in_lane(client))[0]
+
+
+async def _delivery_ordered(client: Client) -> WorkflowHistory:
+    """Run the scenario of a delivery that waits for its turn."""
+    return (await _in_lane(client))[1]
+
+
+async def _in_lane(client: Client) -> tuple[WorkflowHistory, WorkflowHistory]:
+    lane, policy = f"replay-{uuid.uuid4().hex}", f"p-{uuid.uuid4().hex}"
+    attempts, now = ScriptedAttempts(503, 200), datetime.now(UTC)
+    async with scripted_worker(client, attempts) as queue:
+        nobody = Place(delivery="nobody", run_id=NOBODY, occurred_at=now, received_at=now)
+        await client.start_workflow(
+            LaneWorkflow.run,
+            LaneInput(),
+            id=lane,
+            task_queue=queue,
+            start_signal="join",
+            start_signal_args=[nobody],
+        )
+        deliveries = []
+        for _ in range(2):
+            event = an_event()
+            deliveries.append(
+                await client.start_workflow(
+                    DeliveryWorkflow.run,
+                    DeliveryInput(event=event, policy=policy, target="a", retry=QUICK, lane=lane),
+                    id=f"delivery:replay:{event.id}:{policy}:a",
+                    task_queue=queue,
+                    search_attributes=delivery_attributes(event, policy, "a"),
+                )
+            )
+            await asyncio.sleep(0.3)
+        second = await _ended(deliveries[1])
+        return await _ended(client.get_workflow_handle(lane)), second
 
 
 def _event(*matches: Match, verification: Verification | None = None) -> Scenario:
@@ -151,7 +224,15 @@ SCENARIOS: dict[str, Scenario] = {
         signal="retry_now",
     ),
     "event_matched": _event(Match(policy="p", target="a"), Match(policy="p", target="b")),
+    "delivery_ordered": _delivery_ordered,
     "event_unmatched": _event(),
+    "event_grouped": _event(
+        Match(policy="p", target="a", group=Group(window=timedelta(milliseconds=100))),
+        Match(policy="q", target="a"),
+    ),
+    "group_full": _group(timedelta(hours=1), 3),
+    "group_window": _group(timedelta(seconds=3), 50),
+    "lane": _lane,
     "event_verified": _event(
         Match(policy="p", target="a"), verification=Verification(state="pending")
     ),
@@ -173,12 +254,16 @@ def fingerprint(history: WorkflowHistory) -> list[str]:
                 commands.append("child workflow")
             case "timer_started" | "timer_canceled" | "marker_recorded":
                 commands.append(name.replace("_", " "))
+            case "signal_external_workflow_execution_initiated":
+                commands.append("signal")
             case "upsert_workflow_search_attributes":
                 commands.append("search attributes")
             case "workflow_execution_completed" | "workflow_execution_failed":
                 commands.append(name.rpartition("_")[2])
             case "workflow_execution_canceled":
                 commands.append("canceled")
+            case "workflow_execution_continued_as_new":
+                commands.append("continued as new")
     return commands
 
 
@@ -195,25 +280,25 @@ def _without_machine(value: Any) -> Any:
     return [_without_machine(part) for part in value] if isinstance(value, list) else value
 
 
-async def record() -> None:
-    """Run every scenario on a real server and keep its history."""
+async def record(names: Sequence[str]) -> None:
+    """Run these scenarios, all unless any is named, on a real server and keep their histories."""
     program = find_temporal(load_settings().cache_dir, print)
     with tempfile.TemporaryDirectory() as folder:
         server = await start_dev_server(program, Path(folder))
         try:
             client = await connected(server)
             HISTORIES.mkdir(exist_ok=True)
-            fingerprints = {}
-            for name, scenario in SCENARIOS.items():
-                history = await scenario(client)
+            kept_before = json.loads(FINGERPRINTS.read_text()) if names else {}
+            fingerprints = {name: kept_before[name] for name in SCENARIOS if name in kept_before}
+            for name in names or SCENARIOS:
+                history = await SCENARIOS[name](client)
                 kept = json.dumps(_without_machine(json.loads(history.to_json())), indent=1)
                 (HISTORIES / f"{name}.json").write_text(kept + "\n")
                 fingerprints[name] = fingerprint(history)
-            text = json.dumps(fingerprints, indent=1)
-            (HISTORIES.parent / "fingerprints.json").write_text(text + "\n")
+            FINGERPRINTS.write_text(json.dumps(fingerprints, indent=1) + "\n")
         finally:
             await server.stop(0)
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    asyncio.run(record(sys.argv[1:]))
