@@ -17,7 +17,7 @@ from portcall.durations import Duration
 from portcall.errors import ConflictError, PortcallError, UnavailableError
 from portcall.events import Value
 from portcall.formats.template import Template
-from portcall.health import TargetHealth
+from portcall.health import TargetHealth, TargetState
 from portcall.ids import delivery_workflow_id
 from portcall.pings import ping_event, ping_key
 from portcall.policies import Target
@@ -33,13 +33,14 @@ router = admin_router("targets")
 
 
 class Enabled(Value):
-    """How a target stands once it was enabled, and what failed while it was not well.
+    """How a target stood, stands once it was enabled, and what failed while it was not well.
 
     `failed` counts the deliveries that ended since it began to fail and were not delivered, null
     where it was well or Temporal does not answer. `redeliver` is the body for
     `POST /api/v1/redeliveries` that sends these again.
     """
 
+    was: TargetState
     health: Health
     failed: int | None = None
     redeliver: dict[str, Any] | None = None
@@ -65,7 +66,12 @@ async def enable(services: TheServices, name: Name) -> Enabled:
     except PortcallError as error:
         log.warning("queued deliveries go on later", target=name, why=error.message)
     failed, redeliver = await _failed_since(services, target, was)
-    return Enabled(health=await health_of(services, target), failed=failed, redeliver=redeliver)
+    return Enabled(
+        was=was.state(datetime.now(UTC)) if stored.spec.enabled else TargetState.DISABLED,
+        health=await health_of(services, target),
+        failed=failed,
+        redeliver=redeliver,
+    )
 
 
 async def _failed_since(

@@ -8,12 +8,14 @@ import typer
 import yaml
 from rich.text import Text
 
+from portcall.cli import target_health
 from portcall.cli.backtest import backtest
 from portcall.cli.client import ApiClient, connect, path
 from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
 from portcall.cli.preview import preview
 from portcall.cli.tables import print_json, print_more, print_table, screen
+from portcall.cli.target_health import states
 from portcall.cli.writing import escaped
 from portcall.conditions.text import TextCondition
 
@@ -48,12 +50,20 @@ def _add_looking(app: typer.Typer, noun: Noun, columns: Columns) -> None:
     ) -> None:
         with connect(url, token) as api:
             items, more = api.items(noun.plural, limit)
+            unwell = states(api) if noun is TARGET and not as_json else {}
         if as_json:
             print_json(items)
         else:
             specs = [noun.written_out(item) for item in items]
             rows = [[cell(spec) for cell in columns.values()] for spec in specs]
-            print_table(list(columns), rows, wide=wide)
+            headings = list(columns)
+            if unwell:
+                headings.append("STATE")
+                rows = [
+                    [*row, unwell.get(spec["name"], "")]
+                    for row, spec in zip(rows, specs, strict=True)
+                ]
+            print_table(headings, rows, wide=wide)
         print_more(more)
 
     @app.command("show", help=f"Show one {noun.singular} as `apply` reads it, secrets masked.")
@@ -77,10 +87,12 @@ def _add_changing(app: typer.Typer, noun: Noun) -> None:
             api.call("DELETE", path(noun.plural, name))
         print(f"Deleted {noun.singular} {name}.")
 
-    @app.command("enable", help=f"Switch one {noun.singular} on.")
-    def enable(name: Name, url: Url = None, token: Token = None) -> None:
-        with connect(url, token) as api:
-            _switch(api, noun, name, {"enabled": True})
+    if noun is not TARGET:
+
+        @app.command("enable", help=f"Switch one {noun.singular} on.")
+        def enable(name: Name, url: Url = None, token: Token = None) -> None:
+            with connect(url, token) as api:
+                _switch(api, noun, name, {"enabled": True})
 
     if noun is SOURCE:
 
@@ -162,5 +174,8 @@ policies = commands(
         "ENABLED": _enabled,
     },
 )
+targets.command("health")(target_health.health)
+targets.command("enable")(target_health.enable)
+targets.command("ping")(target_health.ping)
 policies.command("backtest")(backtest)
 policies.command("preview")(preview)

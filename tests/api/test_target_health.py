@@ -140,7 +140,7 @@ async def test_enabling_lifts_what_portcall_disabled_and_says_what_failed_meanwh
     backend.states.known["ci"] = DISABLED
     backend.failed.runs = [object(), object()]
     answer = await enable(api)
-    assert answer["health"]["state"] == "healthy"
+    assert (answer["was"], answer["health"]["state"]) == ("disabled", "healthy")
     assert answer["failed"] == 2
     assert answer["redeliver"] == {"target": "ci", "failed_since": "2026-07-30T11:00:00Z"}
     assert backend.engine.drained == ["ci"]
@@ -153,7 +153,7 @@ async def test_enabling_switches_on_what_a_user_disabled_and_releases_what_it_he
     spec = Target(name="ci", url="https://ci.example", enabled=False, while_disabled="hold")
     await backend.store.targets.put(spec)
     answer = await enable(api)
-    assert answer["health"]["state"] == "healthy"
+    assert (answer["was"], answer["health"]["state"]) == ("disabled", "healthy")
     assert (await backend.store.targets.get("ci")).spec.enabled
     assert backend.engine.released == [("target", "ci")]
     assert (answer["failed"], answer["redeliver"]) == (None, None)
@@ -161,7 +161,8 @@ async def test_enabling_switches_on_what_a_user_disabled_and_releases_what_it_he
 
 async def test_enabling_a_healthy_target_changes_nothing(api, backend):
     before = await backend.store.targets.get("ci")
-    assert (await enable(api))["failed"] is None
+    answer = await enable(api)
+    assert (answer["was"], answer["failed"]) == ("healthy", None)
     assert await backend.store.targets.get("ci") == before
 
 
