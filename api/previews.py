@@ -1,33 +1,42 @@
 """`/api/v1/policies/{name}/preview`: the requests that an event would cause, secrets masked."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 from pydantic import Field
 
 from api.authorization import admin_router
 from api.backtests import TriedPolicy
-from api.policies import MatchQuestion, asked_about, check
+from api.policies import DescribedEvent, MatchQuestion, asked_about, check
 from api.problems import invalid, problems
 from api.services import Services, TheServices
 from portcall.attempts import RequestRecord
+from portcall.auth import OAuth2Auth
 from portcall.events import RegistryEvent, Value
+from portcall.formats.format import Format, Message, render_group
 from portcall.formats.template import of_policy
 from portcall.formats.template_language import TemplateError
+from portcall.grouping import whole
 from portcall.ids import DeliveryKey, webhook_id
 from portcall.matching import Miss, explain
 from portcall.outgoing import outgoing_request
 from portcall.policies import Policy, Target, is_holding
 from portcall.recording import request_record
-from portcall.redaction import redaction_for
+from portcall.redaction import REDACTED, redaction_for
 from portcall.spec import Name
 
 router = admin_router("policies")
 
 
 class PreviewQuestion(MatchQuestion):
-    """Of which event, and of which policy: absent, the stored one."""
+    """Of which event, and of which policy: absent, the stored one.
+
+    `more` are the other events of a group, where the policy has `group`.
+    """
 
     policy: TriedPolicy | None = None
+    more: Annotated[list[DescribedEvent], Field(max_length=99)] = []
 
 
 class PreviewedRequest(Value):
@@ -38,9 +47,13 @@ class PreviewedRequest(Value):
 
 
 class Preview(Value):
-    """A request for each target, and why some, or all, would not be sent."""
+    """A request for each target, and why some, or all, would not be sent.
+
+    `grouped` is what a group of several events becomes, where the policy has `group`.
+    """
 
     requests: tuple[PreviewedRequest, ...]
+    grouped: tuple[PreviewedRequest, ...] = ()
     misses: tuple[Miss, ...] = Field(default=(), description="empty where all would be sent")
 
 
@@ -49,20 +62,24 @@ async def preview(services: TheServices, name: Name, question: PreviewQuestion) 
     """Show the request that the policy makes of an event for each target; nothing is sent.
 
     The signature is made for this moment, by the target's own secrets. A policy that does not
-    match is shown as well; then `misses` says why nothing would be sent.
+    match is shown as well; then `misses` says why nothing would be sent. Without `more`, a group
+    is shown as the event and its like. No OAuth 2.0 access token is asked for.
     """
     policy = await _policy(services, name, question.policy)
     event = await asked_about(services, question)
     targets = [(await services.store.targets.get(target)).spec for target in policy.targets]
     skipping = {t.name for t in targets if not (t.enabled or is_holding(t))}
     answers = explain(policy, event, skipping)
+    others: Sequence[RegistryEvent] = question.more or [_like(event)]
     return Preview(
-        requests=tuple(
-            PreviewedRequest(target=target.name, request=_request(services, policy, target, event))
-            for target in targets
-        ),
+        requests=_requests(services, policy, targets, [event]),
+        grouped=_requests(services, policy, targets, [event, *others]) if policy.group else (),
         misses=tuple(answer for answer in answers if isinstance(answer, Miss)),
     )
+
+
+def _like(event: RegistryEvent) -> RegistryEvent:
+    return event.model_copy(update={"id": f"{event.id}-2"})
 
 
 async def _policy(services: Services, name: Name, tried: TriedPolicy | None) -> Policy:
@@ -76,14 +93,33 @@ async def _policy(services: Services, name: Name, tried: TriedPolicy | None) -> 
     return policy.model_copy(update={"name": name})
 
 
-def _request(
-    services: Services, policy: Policy, target: Target, event: RegistryEvent
-) -> RequestRecord:
+def _requests(
+    services: Services, policy: Policy, targets: Sequence[Target], events: Sequence[RegistryEvent]
+) -> tuple[PreviewedRequest, ...]:
     known = of_policy(services.formats[policy.format], policy)
     try:
-        message = known.render(event if known.needs_raw else event.without_raw())
+        message = _message(known, events)
     except TemplateError as error:
         raise invalid([{"field": "template.body", "message": str(error)}]) from None
-    key = DeliveryKey(event.source, event.id, policy.name, target.name)
-    request = outgoing_request(target, message, webhook_id(key), datetime.now(UTC))
+    shown = whole(events) if len(events) > 1 else events[0]
+    return tuple(
+        PreviewedRequest(
+            target=target.name,
+            request=_request(
+                target, message, DeliveryKey(shown.source, shown.id, policy.name, target.name)
+            ),
+        )
+        for target in targets
+    )
+
+
+def _message(known: Format, events: Sequence[RegistryEvent]) -> Message:
+    if len(events) > 1:
+        return render_group(known, [event.without_raw() for event in events])
+    return known.render(events[0] if known.needs_raw else events[0].without_raw())
+
+
+def _request(target: Target, message: Message, key: DeliveryKey) -> RequestRecord:
+    token = REDACTED if isinstance(target.auth, OAuth2Auth) else None
+    request = outgoing_request(target, message, webhook_id(key), datetime.now(UTC), token)
     return request_record(request, redaction_for(target))

@@ -1,6 +1,7 @@
 """The command `policies preview`: what a policy's targets would be sent."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -58,11 +59,19 @@ def preview(
     if as_json:
         print_json(answer)
     else:
-        for number, shown in enumerate(answer["requests"]):
-            screen().print(Text("\n" * bool(number) + f"To {shown['target']}", style="bold"))
-            print_request(understood(RequestRecord, shown["request"]))
+        _print_requests(answer["requests"], "To {}")
+        if grouped := answer.get("grouped"):
+            print()
+            _print_requests(grouped, "To {}, of several events")
         if answer["misses"]:
             print("\nThis would not be sent:")
             print_misses(answer["misses"], 0, {})
     if answer["misses"]:
         raise typer.Exit(1)
+
+
+def _print_requests(requests: Sequence[Any], title: str) -> None:
+    for number, shown in enumerate(requests):
+        heading = "\n" * bool(number) + title.format(shown["target"])
+        screen().print(Text(heading, style="bold"))
+        print_request(understood(RequestRecord, shown["request"]))

@@ -1,18 +1,22 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks import Webhook
 
-from portcall.auth import BearerAuth
+from portcall.auth import BasicAuth, BearerAuth, HeaderAuth, NoAuth, OAuth2Auth
 from portcall.events import RawOriginal
 from portcall.formats.known import load_formats
+from portcall.gathering import Group
 from portcall.ids import DeliveryKey, webhook_id
 from portcall.outgoing import outgoing_request
-from portcall.policies import Policy, Target
+from portcall.policies import Policy, RetiringSecret, Target
+from portcall.receiving import Proxy, Tls
 from tests.cli.logs import event
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OLD_SECRET = "whsec_" + "b2xk" * 8
 CI = Target(
     name="ci",
     url="https://ci.example/hook?token=planted-query&a=b",
@@ -181,3 +185,81 @@ async def test_a_policy_with_a_faulty_template_is_not_stored_and_the_line_is_nam
     answer = await api.put("/api/v1/policies/own", json=policy)
     assert answer.status_code in (200, 201)
     assert answer.json()["template"]["content_type"] == "application/json"
+
+
+AUTHS = [
+    NoAuth(),
+    BearerAuth(token="planted-token"),
+    BasicAuth(username="who", password="planted-password"),
+    HeaderAuth(name="X-Own", value="planted-value"),
+    OAuth2Auth(
+        token_url="https://login.example/token", client_id="c", client_secret="planted-secret"
+    ),
+]
+
+
+@pytest.mark.parametrize("auth", AUTHS, ids=lambda auth: auth.type)
+async def test_no_credential_of_any_kind_is_shown(api, backend, auth):
+    target = Target(
+        name="safe",
+        url="https://safe.example",
+        auth=auth,
+        tls=Tls(client_cert="CERT", client_key="planted-key"),
+        proxy=Proxy(
+            url="http://proxy.example", auth=BasicAuth(username="p", password="planted-proxy")
+        ),
+        hub_secret="planted-hub-secret",
+        secrets=[SECRET],
+        retiring_secrets=[
+            RetiringSecret(secret=OLD_SECRET, until=datetime.now(UTC) + timedelta(hours=1))
+        ],
+    )
+    await backend.store.targets.put(target)
+    [shown] = (await ask(api, {"event": PUSH, "policy": {"targets": ["safe"]}}))["requests"]
+    assert "planted" not in json.dumps(shown)
+    for secret in (SECRET, OLD_SECRET):
+        assert secret.removeprefix("whsec_") not in json.dumps(shown)
+    hidden = {"x-own"} if auth.type == "header" else {"authorization"}
+    masked = {name for name, value in headers(shown).items() if value == "[redacted]"}
+    assert hidden <= masked if auth.type != "none" else "authorization" not in headers(shown)
+    assert len(headers(shown)["webhook-signature"].split()) == 2
+
+
+async def test_binary_cloudevents_are_shown_with_their_headers(api):
+    tried = {"targets": ["chat"], "format": "cloudevents-binary"}
+    [shown] = (await ask(api, {"event": PUSH, "policy": tried}))["requests"]
+    message = HTTPMessage(headers=headers(shown), body=shown["request"]["body"].encode())
+    assert from_http_event(message).get_subject() == "prod/app:v1"
+
+
+async def test_a_policy_that_groups_is_shown_with_one_event_and_with_several(api):
+    grouped = {"targets": ["ci", "chat"], "group": {"by": ["repository"]}}
+    answer = await ask(api, {"event": PUSH, "policy": grouped})
+    assert [shown["target"] for shown in answer["grouped"]] == ["ci", "chat"]
+    [one, both] = (answer[name][1]["request"]["body"] for name in ("requests", "grouped"))
+    assert len(json.loads(one)["events"]) == 1
+    assert len(json.loads(both)["events"]) == 2
+    more = [PUSH | {"tags": [f"v{n}"]} for n in range(2, 5)]
+    answer = await ask(api, {"event": PUSH, "policy": grouped, "more": more})
+    items = json.loads(answer["grouped"][0]["request"]["body"])["events"]
+    assert [item["tag"] for item in items] == ["v1", "v2", "v3", "v4"]
+    assert (await ask(api, {"event": PUSH, "more": more}))["grouped"] == []
+
+
+@pytest.mark.parametrize("form", ["harbor", "raw", "cloudevents-binary"])
+async def test_a_format_that_writes_one_event_at_a_time_cannot_group(api, backend, form):
+    policy = {"name": "own", "targets": ["chat"], "format": form, "group": {}}
+    answer = await api.put("/api/v1/policies/own", json=policy)
+    assert answer.status_code == 422
+    [fault] = answer.json()["errors"]
+    assert fault["field"] == "format"
+    assert fault["message"].startswith(
+        "writes one event at a time, with group one of: cloudevents,"
+    )
+    assert "own" not in backend.store.policies.rows
+
+
+async def test_a_policy_in_order_is_shown_as_any_other(api):
+    tried = {"targets": ["chat"], "ordered": True, "group": Group().model_dump(mode="json")}
+    answer = await ask(api, {"event": PUSH, "policy": tried})
+    assert len(answer["requests"]) == len(answer["grouped"]) == 1

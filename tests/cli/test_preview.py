@@ -64,3 +64,13 @@ def test_what_would_not_be_sent_says_why_and_ends_with_one(run: Run):
         "prod/**",
         "test/app",
     ]
+
+
+def test_a_policy_that_groups_is_shown_with_several_events_too(run: Run):
+    file = FILE + "  group: {by: [repository]}\n"
+    described = ("--repository", "prod/app", "--tag", "v1")
+    ran = run("policies", "preview", "new", "--file", "-", *described, stdin=file)
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[lines.index("To ci, of several events") - 1] == ""
+    assert "2 pushes to" in ran.out
