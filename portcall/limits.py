@@ -17,7 +17,7 @@ from portcall.ports.gate import Closed, NotYet, Permit, Room
 from portcall.receiving import per_second
 
 SECOND = timedelta(seconds=1)
-LOOK_AGAIN = timedelta(milliseconds=500)
+LOOK_AGAIN = timedelta(milliseconds=200)
 BATCH = 20
 """How many queued deliveries of a target without limits may go at each look."""
 

@@ -16,12 +16,17 @@ with workflow.unsafe.imports_passed_through():
 
 
 class BacklogInput(Value):
-    """Whose queue; what was done by the run before; how far behind Temporal's search may be."""
+    """Whose queue, and what was done by the run before.
+
+    `search_lag` is how far behind Temporal's search may be, `settle` the wait for it before the
+    first look, which would otherwise find those that were queued last.
+    """
 
     target: str
     sent: int = 0
     last: Drained = Drained()
     search_lag: timedelta = timedelta(seconds=6)
+    settle: timedelta = timedelta(milliseconds=500)
 
 
 class BacklogResult(Value):
@@ -53,6 +58,8 @@ class BacklogWorkflow:
     async def run(self, given: BacklogInput) -> BacklogResult:
         """Look, send on, wait, until the queue is empty."""
         sent, last = given.sent, given.last
+        if not sent:
+            await workflow.sleep(given.settle, summary="let Temporal's search catch up")
         while True:
             self._look_now, began = False, workflow.now()
             last = await self._drain(given.target, last)
