@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from portcall.adapters.database import Database, migrate, open_database
 from portcall.adapters.database.tables import changes, metadata
-from tests.fakes import FakeInbox, FakeSourceActivity, FakeStore
+from tests.fakes import FakeInbox, FakeSourceActivity, FakeStates, FakeStore
 from tests.fixtures.postgres import PostgresServer
 
 SECRET_KEY = SecretStr("a passphrase of the tests")
@@ -68,6 +68,7 @@ async def database(contract_url: str | None) -> AsyncIterator[Database]:
         yield Database(
             store=store,
             inbox=FakeInbox(INBOX_LIMIT),
+            states=FakeStates(),
             activity=FakeSourceActivity(store),
         )
         return
