@@ -1,28 +1,39 @@
 """The format `template`: a message of the user's own, in Jinja's language.
 
-What it may cost is bounded by the language, by the steps of its loops and by the size of what
-it makes; nothing is left to a clock.
+What it may cost is bounded by the language, by the steps of its loops, by the size of what it
+makes and by the processor time that it takes.
 """
 
 import html
 import json
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
-import jinja2
 from jinja2 import Undefined
 
+from portcall.durations import format_duration
 from portcall.events import RegistryEvent
 from portcall.formats.format import Format, Message
 from portcall.formats.sample import SAMPLE, SAMPLES
-from portcall.formats.template_language import TemplateError, compiled, language
+from portcall.formats.template_language import (
+    LARGEST,
+    Compiled,
+    TemplateError,
+    compiled,
+    language,
+)
 from portcall.policies import Policy
 
 _MOST_STEPS = 10_000
-_LARGEST = 256 * 1024
+_MOST_WORK = 200_000_000
+"""Characters of the events times parts of the template: bounds one pass over it."""
+
+_LONGEST = timedelta(milliseconds=300)
 _WHOLE = "{{ (event if events | length == 1 else events) | tojson }}"
 
 
@@ -88,7 +99,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 @lru_cache(maxsize=256)
-def _compiled(body: str, medium: str) -> jinja2.Template:
+def _compiled(body: str, medium: str) -> Compiled:
     write = _WRITERS[medium]
     env = language(lambda value: "" if _is_nothing(value) else write(value))
     return compiled(env, body)
@@ -98,24 +109,34 @@ def _is_nothing(value: Any) -> bool:
     return value is None or isinstance(value, Undefined)
 
 
-def _filled(template: jinja2.Template, events: Sequence[RegistryEvent]) -> str:
+def _filled(made: Compiled, events: Sequence[RegistryEvent]) -> str:
     told = [event.model_dump(mode="json", exclude={"raw"}) for event in events]
-    pieces: list[str] = []
-    size = 0
+    length = len(json.dumps(told))
+    if made.parts * length > _MOST_WORK:
+        raise TemplateError(f"it has too many parts for {length} characters of events")
     try:
-        for piece in template.generate(event=told[0], events=told):
-            pieces.append(piece)
-            size += len(piece)
-            if size > _LARGEST or len(pieces) > _MOST_STEPS:
-                break
+        return _bounded(made.template.generate(event=told[0], events=told))
+    except TemplateError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever an expression may raise
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == _TOP]
         raise TemplateError(f"line {lines[-1]}: {error}" if lines else str(error)) from None
-    if len(pieces) > _MOST_STEPS:
-        raise TemplateError(f"its loops take more than {_MOST_STEPS} steps")
-    if size > _LARGEST:
-        raise TemplateError(f"it makes more than {_LARGEST} characters")
-    return "".join(pieces)
+
+
+def _bounded(pieces: Iterable[str]) -> str:
+    """Put the pieces together while they cost little; each turn of a loop makes one at least."""
+    # The thread's own processor time: a busy machine alone makes no template fail.
+    kept, size, begin = [], 0, time.thread_time()
+    for piece in pieces:
+        kept.append(piece)
+        size += len(piece)
+        if len(kept) > _MOST_STEPS:
+            raise TemplateError(f"its loops take more than {_MOST_STEPS} steps")
+        if size > LARGEST:
+            raise TemplateError(f"it makes more than {LARGEST} characters")
+        if time.thread_time() - begin > _LONGEST.total_seconds():
+            raise TemplateError(f"it takes longer than {format_duration(_LONGEST)}")
+    return "".join(kept)
 
 
 _TOP = "top-level template code"

@@ -1,11 +1,13 @@
 """The language of templates: Jinja's, without what could run away.
 
 No assignments, macros, calls or arithmetic: a text is made of the event's own texts and the
-template's, once each, so that only loops take time, and every turn of one is a step to be counted.
+template's, once each, so that between two steps there is at most one pass over the template,
+and every turn of a loop is a step.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +18,10 @@ from markupsafe import Markup
 
 from portcall.events import RegistryEvent
 
+LARGEST = 256 * 1024
+"""Characters that a template may make."""
+
+_DEEPEST = 50
 _DEEPEST_FILTER = 5
 _LONGEST_SEPARATOR = 100
 _MEMBERS = RegistryEvent.model_fields.keys() - {"raw"}
@@ -32,17 +38,25 @@ class TemplateError(ValueError):
     """A template that cannot be used, or not for this event; the message names the line."""
 
 
-def compiled(env: SandboxedEnvironment, body: str) -> Template:
+@dataclass(frozen=True)
+class Compiled:
+    """A template that can be filled in; `parts` says how much one pass over it has to do."""
+
+    template: Template
+    parts: int
+
+
+def compiled(env: SandboxedEnvironment, body: str) -> Compiled:
     """Read a template; raise TemplateError for what the language does not have."""
     try:
         template = env.parse(body)
         _refuse(template, _fault)
-        # This folds constants: only now is it known that they are small.
+        # This folds constants, in the square of the depth: both are known to be small by now.
         undeclared = meta.find_undeclared_variables(template) - {"event", "events"}
         _refuse(template, lambda node: _undeclared(node, undeclared))
         for loop in template.find_all(nodes.For):
             loop.body.insert(0, nodes.Output([nodes.TemplateData("")], lineno=loop.lineno))
-        return env.from_string(template)
+        return Compiled(env.from_string(template), sum(1 for _ in _all(template)))
     except TemplateSyntaxError as error:
         raise TemplateError(f"line {error.lineno}: {error.message}") from None
     except (RecursionError, SyntaxError):
@@ -53,6 +67,7 @@ def language(write: Callable[[Any], str]) -> SandboxedEnvironment:
     """Give the environment in which `write` makes text of the values that are put out."""
     env = SandboxedEnvironment(
         undefined=ChainableUndefined,
+        optimized=False,
         finalize=lambda value: value if isinstance(value, Markup) else write(value),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -63,10 +78,12 @@ def language(write: Callable[[Any], str]) -> SandboxedEnvironment:
     return env
 
 
-def _all(node: nodes.Node) -> Iterator[nodes.Node]:
+def _all(node: nodes.Node, depth: int = 0) -> Iterator[nodes.Node]:
+    if depth > _DEEPEST:
+        raise TemplateError("it is nested too deeply")
     yield node
     for child in node.iter_child_nodes():
-        yield from _all(child)
+        yield from _all(child, depth + 1)
 
 
 def _refuse(template: nodes.Template, fault_of: Callable[[nodes.Node], str | None]) -> None:
@@ -90,11 +107,19 @@ def _fault(node: nodes.Node) -> str | None:
             return "a loop cannot be recursive"
         case nodes.For(iter=values) if not all(isinstance(n, _IN_LOOPS) for n in _all(values)):
             return "a loop goes over a member of the event, filters allowed"
-        case nodes.Filter() if _depth(node) > _DEEPEST_FILTER:
-            return f"more than {_DEEPEST_FILTER} filters at one value"
+        case nodes.Filter():
+            return _filter_fault(node)
         case _ if not isinstance(node, _KNOWN):
             word = type(node).__name__.lower()
             return f"templates have no {word}: they have if, for, comparisons, ~ and filters"
+    return None
+
+
+def _filter_fault(node: nodes.Filter) -> str | None:
+    if _depth(node) > _DEEPEST_FILTER:
+        return f"more than {_DEEPEST_FILTER} filters at one value"
+    if node.name == "tojson" and node.node and _has_json(node.node):
+        return "tojson of what is JSON already"
     return None
 
 
@@ -102,6 +127,11 @@ def _depth(node: nodes.Node | None) -> int:
     """Count the filters within one another, wherever they stand in the expression."""
     inner = max((_depth(child) for child in node.iter_child_nodes()), default=0) if node else 0
     return inner + isinstance(node, nodes.Filter)
+
+
+def _has_json(node: nodes.Node) -> bool:
+    """Whether there is JSON in it, which doubles each time that it is written as JSON."""
+    return any(isinstance(n, nodes.Filter) and n.name == "tojson" for n in _all(node))
 
 
 def _json(value: Any) -> Markup:
@@ -113,7 +143,10 @@ def _join(values: Any, separator: str = "") -> str:
         values = () if isinstance(values, Undefined) or values is None else (values,)
     if len(separator) > _LONGEST_SEPARATOR:
         raise ValueError(f"a separator has at most {_LONGEST_SEPARATOR} characters")
-    return separator.join(map(str, values))
+    texts = [str(value) for value in values]
+    if sum(map(len, texts)) + len(separator) * len(texts) > LARGEST:
+        raise ValueError(f"join makes more than {LARGEST} characters")
+    return separator.join(texts)
 
 
 def _split(text: Any, separator: str) -> list[str]:

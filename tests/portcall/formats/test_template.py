@@ -1,6 +1,7 @@
 import contextlib
 import json
 import re
+import time
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -110,7 +111,9 @@ def test_html_is_escaped():
         ("{% for a in event.tags recursive %}{% endfor %}", "line 1: a loop cannot be recursive"),
         ("{% for a in [event.type ~ 1] %}{% endfor %}", "line 1: a loop goes over a member"),
         ("{{ event.tags | join('" + "x" * 101 + "') }}", "line 1: a separator has at most 100"),
+        ("{{ (event.tags | tojson ~ 'x') | tojson }}", "line 1: tojson of what is JSON already"),
         ("{{ " + "not " * 3000 + "1 }}", "it is nested too deeply"),
+        ("{{ " + " or ".join(["event.type"] * 500) + " }}", "it is nested too deeply"),
         ("{% for a in event.tags %}" * 25 + "{% endfor %}" * 25, "it is nested too deeply"),
         ("{% if 1 %}" * 400 + "{% endif %}" * 400, "it is nested too deeply"),
     ],
@@ -140,6 +143,40 @@ def test_a_message_does_not_become_too_large():
     body = "{% for a in event.tags %}{{ event | tojson }}{% endfor %}"
     said = fault(body, event=but(tags=("x" * 2000,) * 50))
     assert said == "it makes more than 262144 characters"
+
+
+LARGE = but(
+    attributes={"a": "x" * 60_000, "q": '"\\' * 30_000}, tags=tuple(f"t{n}" for n in range(500))
+)
+LOOPS = "{% for a in event.tags %}{% for b in event.tags %}BODY{% endfor %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% if event | tojson | length > 9 %}{% endif %}",
+        "{% if event.attributes.a | upper | lower | upper | title | length %}{% endif %}",
+        "{% if (" + "event.attributes.q ~ " * 100 + "1) | length == 1 %}{% endif %}",
+        "{% if 'xy' in event.attributes.a or 'xz' in event.attributes.a %}{% endif %}",
+        "{% if event.tags | sort | unique | join | length == 1 %}{% endif %}",
+        "{% if event.attributes.a == event.attributes.a ~ 'x' %}{% endif %}",
+    ],
+)
+def test_a_template_that_makes_little_of_much_takes_a_bounded_time(body):
+    begin = time.thread_time()
+    assert fault(LOOPS.replace("BODY", body), event=LARGE) in (
+        "it takes longer than 300ms",
+        "its loops take more than 10000 steps",
+    )
+    assert time.thread_time() - begin < 2
+
+
+def test_one_pass_over_a_large_event_is_bounded():
+    concatenated = "{{ (" + "event ~ " * 1900 + "1) | length }}"
+    said = fault(concatenated, event=LARGE)
+    assert re.fullmatch("it has too many parts for [0-9]+ characters of events", said)
+    twice = "{{ event.attributes.a | split('x') | join('" + "y" * 99 + "') | length }}"
+    assert fault(twice, event=LARGE) == "line 1: join makes more than 262144 characters"
 
 
 SNIPPETS = st.sampled_from(
