@@ -68,14 +68,13 @@ class Installation:
     def environment(self) -> dict[str, str]:
         """Give what the parts are started with: this process's environment, made definite."""
         settings = self.settings
-        key = settings.secret_key or load_or_create_secret_key(settings.data_dir)
         own = {
             "PORTCALL_DATA_DIR": str(settings.data_dir),
             "PORTCALL_DATABASE_URL": settings.resolved_database_url,
             "PORTCALL_HOST": settings.host,
             "PORTCALL_PORT": str(settings.port),
             "PORTCALL_ADMIN_TOKEN": self.admin_token,
-            "PORTCALL_SECRET_KEY": key.get_secret_value(),
+            **self._secret_key(),
         }
         return {
             "PORTCALL_LOG_FORMAT": "text",
@@ -83,6 +82,14 @@ class Installation:
             **own,
             **({"PORTCALL_UI_URL": self.ui_url} if self.ui_url else {}),
         }
+
+    def _secret_key(self) -> dict[str, str]:
+        """Give the key, unless the parts read it in its file, where it may be exchanged."""
+        settings = self.settings
+        key = settings.secret_key or load_or_create_secret_key(settings.data_dir)
+        if settings.secret_key is None and settings.resolved_database_url.startswith("sqlite"):
+            return {}
+        return {"PORTCALL_SECRET_KEY": key.get_secret_value()}
 
 
 @contextmanager

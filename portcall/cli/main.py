@@ -39,6 +39,7 @@ COMMANDS = {
     "api": Entry("Run the API alone.", "run:api"),
     "worker": Entry("Run a worker alone.", "run:worker"),
     "init": Entry("Prepare the database and Temporal's namespace.", "init:init"),
+    "rekey": Entry("Encrypt all stored secrets with a new key.", "rekey:rekey"),
 }
 
 _EPILOG = (

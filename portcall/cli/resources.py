@@ -14,6 +14,7 @@ from portcall.cli.client import ApiClient, connect, path
 from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
 from portcall.cli.preview import preview
+from portcall.cli.rotation import rotate
 from portcall.cli.tables import print_json, print_more, print_table, screen
 from portcall.cli.target_health import states
 from portcall.cli.writing import escaped
@@ -177,5 +178,6 @@ policies = commands(
 targets.command("health")(target_health.health)
 targets.command("enable")(target_health.enable)
 targets.command("ping")(target_health.ping)
+targets.command("rotate")(rotate)
 policies.command("backtest")(backtest)
 policies.command("preview")(preview)

@@ -43,7 +43,7 @@ def test_every_key_of_the_default_message_is_documented():
 
 
 def test_every_header_of_a_request_is_documented():
-    target = Target(name="ci", url="https://ci.example/", secrets=[OLD])
+    target = Target(name="ci", url="https://ci.example/", secrets=[OLD], hub_secret="s")
     request = outgoing_request(target, Default().render(PUSH), "msg_1", PUSH.occurred_at)
     names = [name.lower() for name, _ in request.headers]
     assert [name for name in names if f"`{name}`" not in FORMATS] == []

@@ -1,7 +1,8 @@
 """Encrypts secrets at rest with the keys in `PORTCALL_SECRET_KEY`, newest first.
 
 A Fernet key is used as it is; any other text is a passphrase that scrypt makes a key from.
-Where an installation has no such variable, the key lives in a file of the data directory.
+Where an installation has no such variable, the key lives in a file of the data directory, and
+who uses it notices when it is exchanged there.
 """
 
 import base64
@@ -23,29 +24,38 @@ VARIABLE = "PORTCALL_SECRET_KEY"
 _SALT = b"portcall: secrets at rest"
 
 
+class FileKey(SecretStr):
+    """A key as it was read from a file, in which it may be exchanged."""
+
+    def __init__(self, secret_value: str, path: Path) -> None:
+        super().__init__(secret_value)
+        self.path = path
+
+
 class SecretBox:
     """Seals and opens the secrets of a spec."""
 
     def __init__(self, secret_key: SecretStr) -> None:
-        keys = [key.strip() for key in secret_key.get_secret_value().split(",")]
-        if not all(keys):
-            raise ConfigurationError(f"{VARIABLE} must be one or more keys separated by commas.")
-        self._fernet = MultiFernet([_fernet(key) for key in keys])
+        self._path = secret_key.path if isinstance(secret_key, FileKey) else None
+        self._keys = secret_key.get_secret_value()
+        self._fernet = _keys_of(self._keys)
 
     def seal(self, secrets: Secrets) -> bytes | None:
-        """Encrypt secrets with the newest key; None where there are none."""
+        """Encrypt secrets with the newest key; None where there are none.
+
+        Sealed within the transaction that writes, nothing can be sealed with a key that
+        `portcall rekey` has done with.
+        """
         if not secrets:
             return None
+        self._look_again()
         return self._fernet.encrypt(json.dumps(list(secrets.items())).encode())
 
     def open(self, sealed: bytes | None) -> Secrets:
         """Decrypt secrets; raise ConfigurationError where no key fits."""
         if sealed is None:
             return {}
-        try:
-            plain = self._fernet.decrypt(sealed)
-        except InvalidToken:
-            raise _wrong_key() from None
+        plain = self._opened(sealed)
         return {tuple(path): secret for path, secret in json.loads(plain)}
 
     def renew(self, sealed: bytes) -> bytes:
@@ -54,6 +64,27 @@ class SecretBox:
             return self._fernet.rotate(sealed)
         except InvalidToken:
             raise _wrong_key() from None
+
+    def _opened(self, sealed: bytes) -> bytes:
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken:
+            if not self._look_again():
+                raise _wrong_key() from None
+        return self._opened(sealed)
+
+    def _look_again(self) -> bool:
+        """Read the key's file again; say whether it has changed."""
+        if self._path is None:
+            return False
+        try:
+            keys = _read(self._path)
+        except ConfigurationError:
+            return False  # what was read before serves until the file is back
+        if keys == self._keys:
+            return False
+        self._keys, self._fernet = keys, _keys_of(keys)
+        return True
 
 
 def the_secret_key(given: SecretStr | None, database_url: str, data_dir: Path) -> SecretStr:
@@ -65,18 +96,70 @@ def the_secret_key(given: SecretStr | None, database_url: str, data_dir: Path) -
     return load_or_create_secret_key(data_dir)
 
 
-def load_or_create_secret_key(data_dir: Path) -> SecretStr:
+def load_or_create_secret_key(data_dir: Path) -> FileKey:
     """Read the key in `secret.key`, made on first use and readable by its owner alone."""
-    path = data_dir / "secret.key"
+    path = key_file(data_dir)
     try:
         if not path.exists():
             _create(path)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return FileKey(_read(path), path)
+
+
+def key_file(data_dir: Path) -> Path:
+    """Give where an installation keeps its own key."""
+    return data_dir / "secret.key"
+
+
+def add_key(path: Path) -> FileKey:
+    """Put a new key before the one in the file, unless there are several already.
+
+    Several are what an exchange leaves behind that did not come to its end.
+    """
+    keys = _read(path)
+    if len(keys.split(",")) == 1:
+        keys = f"{Fernet.generate_key().decode()},{keys}"
+        _replace(path, keys)
+    return FileKey(keys, path)
+
+
+def drop_old_keys(path: Path) -> None:
+    """Leave the newest key alone in the file."""
+    _replace(path, _read(path).split(",")[0].strip())
+
+
+def _read(path: Path) -> str:
+    try:
         key = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"Cannot use the secret key in {path}: {error}.") from error
+        raise _unusable(path, error) from error
     if not key:
         raise ConfigurationError(f"{path} is empty: restore it, or set {VARIABLE}.")
-    return SecretStr(key)
+    return key
+
+
+def _unusable(path: Path, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"Cannot use the secret key in {path}: {error}.")
+
+
+def _replace(path: Path, keys: str) -> None:
+    """Write the file anew, whole or not at all, also where the power fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".secret.key-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(keys + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise _unusable(path, error) from error
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _create(path: Path) -> None:
@@ -88,6 +171,13 @@ def _create(path: Path) -> None:
         os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
+
+
+def _keys_of(text: str) -> MultiFernet:
+    keys = [key.strip() for key in text.split(",")]
+    if not all(keys):
+        raise ConfigurationError(f"{VARIABLE} must be one or more keys separated by commas.")
+    return MultiFernet([_fernet(key) for key in keys])
 
 
 def _fernet(key: str) -> Fernet:

@@ -81,17 +81,19 @@ class SqlCollection(Generic[SpecT]):
             for secrets in await connection.scalars(select(self._table.c.secrets)):
                 self._box.open(secrets)
 
-    async def renew_secrets(self) -> None:
-        """Encrypt all secrets with the newest key."""
+    async def renew_secrets(self) -> int:
+        """Encrypt all secrets with the newest key; give how many specs have some."""
         table = self._table
         sealed = select(table.c.name, table.c.secrets).where(table.c.secrets.is_not(None))
         async with self._connections.changing() as connection:
-            for name, secrets in (await connection.execute(sealed)).all():
+            found = (await connection.execute(sealed)).all()
+            for name, secrets in found:
                 await connection.execute(
                     update(table)
                     .where(table.c.name == name)
                     .values(secrets=self._box.renew(secrets))
                 )
+        return len(found)
 
     async def _before_delete(self, connection: AsyncConnection, name: str) -> None:
         """Raise ConflictError where something still needs it."""

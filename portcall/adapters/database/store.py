@@ -35,7 +35,9 @@ class SqlPolicyStore:
         await self.sources.check_secrets()
         await self.targets.check_secrets()
 
-    async def renew_secrets(self) -> None:
-        """Encrypt all secrets with the newest key, so that older ones can be dropped."""
-        await self.sources.renew_secrets()
-        await self.targets.renew_secrets()
+    async def renew_secrets(self) -> int:
+        """Encrypt all secrets with the newest key, so that older ones can be dropped.
+
+        Give how many sources and targets have some.
+        """
+        return await self.sources.renew_secrets() + await self.targets.renew_secrets()
