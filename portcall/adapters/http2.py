@@ -54,6 +54,7 @@ class Http2Connection:
         """Say nothing yet."""
         self._stream = stream
         self._frames = _Frames()
+        self._is_greeted = False
         self._is_ending = False
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None))
         self._h2.local_settings = h2.settings.Settings(
@@ -75,8 +76,13 @@ class Http2Connection:
         """Send the request and read its answer; the caller closes the connection on any error."""
         journey.step = "send"
         answer = _Answer(self._h2.get_next_available_stream_id(), request.body_limit)
+        await self._flush()
+        while not self._is_greeted:  # how much it takes at once is in its settings
+            await self._receive(answer, journey)
         try:
             self._h2.send_headers(answer.stream_id, _head(request, url), not request.body)
+        except h2.exceptions.TooManyStreamsError:
+            raise NotTakenError("takes no request at present (HTTP/2)") from None
         except h2.exceptions.ProtocolError as error:
             raise httpcore.LocalProtocolError from error
         await self._flush()
@@ -134,6 +140,8 @@ class Http2Connection:
 
     def _note(self, event: h2.events.Event, answer: _Answer, journey: Journey) -> None:
         match event:
+            case h2.events.RemoteSettingsChanged():
+                self._is_greeted = True
             case h2.events.ResponseReceived(headers=headers, stream_id=answer.stream_id):
                 journey.step = "body"
                 journey.note("first_byte", journey.began)

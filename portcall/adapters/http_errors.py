@@ -101,6 +101,8 @@ def _network_error(fault: Exception, journey: Journey, timeout: timedelta) -> tu
             return ErrorType.TIMEOUT, _timeout_message(fault, journey, timeout)
         case NotTakenError() | BrokenOffError():
             return ErrorType.CONNECT, f"{journey.other_side} {fault}"
+        case _ if next(_chain(fault, ssl.SSLEOFError), None):
+            return ErrorType.CONNECT, _network_message(httpcore.ReadError(), journey)
         case _ if tls := next(_chain(fault, ssl.SSLError), None):
             return ErrorType.TLS, _tls_message(tls, journey)
     return ErrorType.CONNECT, _network_message(fault, journey)

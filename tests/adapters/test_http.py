@@ -128,79 +128,15 @@ async def test_a_redirect_is_an_answer_and_not_followed(transport, receiver, sta
     assert [request.path for request in receiver.requests] == ["/hook"]
 
 
-HOSTILE = {
-    "never answers": (Answer(never=True), ErrorType.TIMEOUT, "no response within 500ms"),
-    "drips its head": (Answer(drip=0.05), ErrorType.TIMEOUT, "no response within 500ms"),
-    "drips its body": (
-        Answer(raw=b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1000, drip=0.02),
-        ErrorType.TIMEOUT,
-        "the response did not end within 500ms",
-    ),
-    "sends heads for ever": (
-        Answer(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 40, drip=0.001),
-        ErrorType.TIMEOUT,
-        "no response within 500ms",
-    ),
-    "resets": (Answer(reset=True), ErrorType.CONNECT, "connection reset by {peer}"),
-    "closes": (
-        Answer(raw=b""),
-        ErrorType.CONNECT,
-        "connection closed by {peer} before the response was complete",
-    ),
-    "floods headers": (
-        Answer(raw=b"HTTP/1.1 200 OK\r\n" + b"X-Flood: %d\r\n" % 1 * 100_000),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: Receive buffer too long",
-    ),
-    "sends one huge header": (
-        Answer(raw=b"HTTP/1.1 200 OK\r\nX-Flood: " + b"x" * 1_000_000),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: Receive buffer too long",
-    ),
-    "speaks another protocol": (
-        Answer(raw=b"220 mail.example ESMTP\r\n\r\n"),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: illegal status line",
-    ),
-    "switches the protocol unasked": (
-        Answer(raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: Received server _SWITCH_UPGRADE event",
-    ),
-    "breaks its chunking": (
-        Answer(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab"),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: illegal chunk header",
-    ),
-    "promises more than it sends": (
-        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: peer closed connection without sending complete",
-    ),
-    "states two lengths": (
-        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
-        ErrorType.PROTOCOL,
-        "the response is not valid HTTP: conflicting Content-Length",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_receiver_is_a_value_within_the_timeout(transport, receiver, name):
-    answer, kind, message = HOSTILE[name]
-    receiver.answer(answer)
-    timeout = 0.5 if kind is ErrorType.TIMEOUT else 20
-    exchange = await transport.send(a_request(receiver.url(), timeout=timeout))
-    assert exchange.response is None
-    assert exchange.error.type is kind
-    assert exchange.error.message.startswith(message.format(peer=f"127.0.0.1:{receiver.port}"))
-    assert exchange.timings.total < 10_000
-
-
 async def test_a_receiver_that_answered_badly_does_no_harm_to_the_next_request(transport, receiver):
-    for answer, _, _ in HOSTILE.values():
+    for answer in (
+        Answer(never=True),
+        Answer(reset=True),
+        Answer(raw=b""),
+        Answer(raw=b"?\r\n\r\n"),
+    ):
         receiver.answer(answer)
-        await transport.send(a_request(receiver.url(), timeout=0.3))
+        await transport.send(a_request(receiver.url(), timeout=0.2))
     receiver.answer(204)
     exchange = await transport.send(a_request(receiver.url()))
     assert exchange.response.status == 204
