@@ -16,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio import activity
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
+from activities.drain_backlog import Drained, DrainInput
 from activities.gather import GroupInput
 from activities.join_lane import LaneInput, Place
 from portcall.adapters.devserver import start_dev_server
@@ -42,6 +44,7 @@ from tests.workflows.scripted import (
     an_event,
     scripted_worker,
 )
+from workflows.backlog import BacklogInput, BacklogWorkflow
 from workflows.delivery import DeliveryInput, DeliveryWorkflow
 from workflows.group import GroupWorkflow
 from workflows.lane import LaneWorkflow
@@ -206,6 +209,25 @@ async def _redelivery(client: Client) -> WorkflowHistory:
         return await _ended(handle)
 
 
+async def _backlog(client: Client) -> WorkflowHistory:
+    """Run the scenario of a queue that is empty at the second look."""
+    looks = iter((Drained(signalled=2, left=1, again_in=timedelta(milliseconds=50)), Drained()))
+
+    @activity.defn(name="drain_backlog")
+    async def drain_backlog(given: DrainInput) -> Drained:
+        del given
+        return next(looks)
+
+    async with scripted_worker(client, more=[drain_backlog]) as queue:
+        handle = await client.start_workflow(
+            BacklogWorkflow.run,
+            BacklogInput(target="ci", search_lag=timedelta(), settle=timedelta(milliseconds=50)),
+            id=f"replay-{uuid.uuid4().hex}",
+            task_queue=queue,
+        )
+        return await _ended(handle)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "delivery_delivered": _delivery(200),
     "delivery_after_two_failures": _delivery(503, ErrorType.CONNECT, 200),
@@ -236,7 +258,13 @@ SCENARIOS: dict[str, Scenario] = {
     "event_verified": _event(
         Match(policy="p", target="a"), verification=Verification(state="pending")
     ),
+    "delivery_queued": _delivery(
+        ApplicationError("the target ci is paused", type="DeliveryQueued", non_retryable=True),
+        200,
+        signal="retry_now",
+    ),
     "release": _release,
+    "backlog": _backlog,
     "redelivery": _redelivery,
 }
 
