@@ -1,6 +1,7 @@
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
@@ -17,6 +18,7 @@ from tests.portcall.formats.chat_rules import HOSTILE, checked, strings
 from tests.portcall.formats.events import DIGEST, PUSH, RECORDED, anything, but
 
 FORMATS = load_formats()
+DOCS = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
 CHATS = ("slack", "teams", "discord")
 GROUPING = [name for name, known in FORMATS.items() if isinstance(known, GroupFormat)]
 
@@ -48,6 +50,18 @@ def test_some_formats_write_one_event_at_a_time():
     assert FORMATS.keys() - set(GROUPING) == {"harbor", "raw", "cloudevents-binary"}
     with pytest.raises(TypeError, match="the format raw writes one event at a time"):
         group("raw", PUSHES)
+
+
+def test_the_documentation_says_which_formats_group():
+    rows = re.findall(r"^\| `([a-z-]+)` \|.*\| (yes|no) \|$", DOCS, re.MULTILINE)
+    assert dict(rows) == {name: "yes" if name in GROUPING else "no" for name in FORMATS}
+
+
+def test_the_documented_template_of_a_group_makes_json():
+    [written] = re.findall(r"```jinja\n(.*?)```", DOCS, re.DOTALL)
+    template = Template(written)
+    template.check()
+    assert json.loads(template.render_group(PUSHES[:2]).body) == [["1.0"], ["1.1"]]
 
 
 groups = st.builds(
