@@ -46,7 +46,11 @@ class DeliveryDetail(DeliverySummary):
 
 
 class EventSummary(Value):
-    """One event. `deliveries` is the number of policy and target pairs that matched."""
+    """One event.
+
+    `deliveries` is the number of policy and target pairs that matched. In a list those of policies
+    that gather are not among them: `groups` is the number of groups that it was given to.
+    """
 
     id: str
     type: str
@@ -60,7 +64,24 @@ class EventSummary(Value):
     received_at: datetime
     outcome: EventOutcome | None = None
     deliveries: int | None = None
+    groups: int = 0
     run_id: str = ""
+    temporal_url: str | None = None
+
+
+class GroupSummary(Value):
+    """What became of an event for a policy that gathers. `id` is the gathering workflow's.
+
+    `gathering`: `until` then, or until the group is full. `sent`: it is in `delivery_list`, or an
+    identical event in its place. `gone`: it was ended by hand, or the retention of its log is over.
+    """
+
+    policy: str
+    id: str
+    run_id: str = ""
+    state: Literal["gathering", "sent", "gone"]
+    until: datetime | None = None
+    delivery_list: tuple[DeliverySummary, ...] = ()
     temporal_url: str | None = None
 
 
@@ -69,6 +90,7 @@ class EventDetail(EventSummary):
 
     event: RegistryEvent
     delivery_list: tuple[DeliverySummary, ...] = ()
+    group_list: tuple[GroupSummary, ...] = ()
     misses: tuple[dict[str, Any], ...] = ()
     more_misses: int = 0
     ruled_out: dict[str, int] = {}

@@ -240,6 +240,12 @@ class Policy(Spec):
         return self
 
     @model_validator(mode="after")
+    def _groups_have_their_place_in_line(self) -> Self:
+        if self.ordered and self.group and "repository" not in self.group.by:
+            raise fault(["group", "by"], "needs repository: with ordered, order is kept for each")
+        return self
+
+    @model_validator(mode="after")
     def _leaves_something(self) -> Self:
         check_exclusions(self.match, self.exclude)
         return self

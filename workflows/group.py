@@ -90,7 +90,7 @@ class GroupWorkflow:
 
 async def gather_events(event: RegistryEvent, matches: Iterable[Match]) -> tuple[GroupRun, ...]:
     """Give an event to the groups of the policies that gather; each says where it went."""
-    return tuple(
+    groups = tuple(
         await asyncio.gather(
             *(
                 workflow.execute_activity(
@@ -104,3 +104,6 @@ async def gather_events(event: RegistryEvent, matches: Iterable[Match]) -> tuple
             )
         )
     )
+    if groups:
+        workflow.upsert_memo({"groups": len(groups)})
+    return groups

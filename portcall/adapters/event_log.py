@@ -1,16 +1,17 @@
 """The log of events on Temporal: lists from visibility, one from its workflow's history."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
 
 from portcall import ids
+from portcall.adapters.activity_results import activity_results
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
+from portcall.adapters.group_log import TemporalGroupLog
 from portcall.adapters.temporal import translated
 from portcall.adapters.temporal_pages import (
     IDS_IN_QUERY,
@@ -117,6 +118,7 @@ class TemporalEventLog:
             received_at=execution.start_time,
             outcome=EventOutcome(outcome) if outcome else None,
             deliveries=deliveries,
+            groups=memo.get("groups", 0),
             run_id=execution.run_id,
             temporal_url=self._ui.link(execution.id, execution.run_id),
         )
@@ -128,14 +130,18 @@ class TemporalEventLog:
             handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
             history = await handle.fetch_history()
             given, result = await self._decode(history.events)
+            groups = await TemporalGroupLog(self._client, self._ui, given).read(history.events)
             found, _ = await self._deliveries.deliveries(
                 Filter(source=given.source, event_id=given.id), cursor=None, limit=1000
             )
+            found = [*found, *(d for group in groups for d in group.delivery_list)]
+            found = list({delivery.id: delivery for delivery in found}.values())
             summary = await self._summary(execution, len(found))
         return EventDetail(
             **{**dict(summary), "received_at": given.received_at},
             event=given,
             delivery_list=tuple(found),
+            group_list=groups,
             **(result.model_dump(mode="json", exclude={"matches"}) if result else {}),
         )
 
@@ -208,7 +214,7 @@ class TemporalEventLog:
     ) -> tuple[RegistryEvent, MatchResult | None]:
         """Give the event, once verified as its registry has it, and what matching found."""
         event = await self._event(events)
-        for name, payloads in _results(events):
+        for name, payloads in activity_results(events):
             if name == MATCH:
                 decoded = await self._client.data_converter.decode(payloads, [MatchResult])
                 return event, decoded[0]
@@ -219,7 +225,7 @@ class TemporalEventLog:
         decode: Any = self._client.data_converter.decode
         started = events[0].workflow_execution_started_event_attributes
         event: RegistryEvent = (await decode(started.input.payloads, [RegistryEventInput]))[0].event
-        for name, payloads in _results(events):
+        for name, payloads in activity_results(events):
             if name == VERIFY:
                 seen: RegistryEvent = (await decode(payloads, [RegistryEvent]))[0]
                 return seen.model_copy(update={"raw": event.raw})
@@ -229,18 +235,6 @@ class TemporalEventLog:
 def _within(bounds: Sequence[Bound], since: datetime) -> str:
     query = visibility_query(EVENT_WORKFLOW, Filter(since=since))
     return " AND ".join([query, *map(str, bounds)])
-
-
-def _results(events: Sequence[HistoryEvent]) -> Iterator[tuple[str, Any]]:
-    """Give the name of each activity that completed, and its result."""
-    names: dict[int, str] = {}
-    for event in events:
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            scheduled = event.activity_task_scheduled_event_attributes
-            names[event.event_id] = scheduled.activity_type.name
-        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-            completed = event.activity_task_completed_event_attributes
-            yield names[completed.scheduled_event_id], completed.result.payloads
 
 
 def event_id_of(execution: WorkflowExecution) -> str:

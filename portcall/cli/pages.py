@@ -20,6 +20,7 @@ from portcall.attempts import (
     RequestRecord,
     ResponseRecord,
 )
+from portcall.cli.groups import deliveries_of, print_groups
 from portcall.cli.misses import print_misses
 from portcall.cli.tables import coloured, from_now, print_table, printable, screen, when
 from portcall.durations import format_duration
@@ -72,7 +73,7 @@ def print_events(events: Sequence[EventSummary], wide: bool = False) -> None:
             event.source,
             event.actor or "-",
             coloured(event.outcome or "-"),
-            "-" if event.deliveries is None else str(event.deliveries),
+            deliveries_of(event),
             event.id,
         ]
         for event in events
@@ -162,6 +163,7 @@ def print_event(event: EventDetail) -> None:
         print_body(raw.body, raw.encoding)
     _say("\nDeliveries", "bold")
     print_deliveries(event.delivery_list)
+    print_groups(event.group_list)
     if event.misses or event.ruled_out:
         _say("\nPolicies that did not match", "bold")
         print_misses(event.misses, event.more_misses, event.ruled_out)

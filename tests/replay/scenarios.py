@@ -199,7 +199,10 @@ async def _redelivery(client: Client) -> WorkflowHistory:
                 search_attributes=delivery_attributes(event, "p", target),
             )
             await _ended(delivery)
-        await asyncio.sleep(1)  # until the search has them all
+        failed = f"Target = '{target}' AND ExecutionStatus = 'Failed' AND Outcome = 'rejected'"
+        async with asyncio.timeout(20):
+            while (await client.count_workflows(failed)).count < 2:
+                await asyncio.sleep(0.1)
         handle = await client.start_workflow(
             RedeliveryWorkflow.run,
             RedeliveryInput(filter=FailedFilter(target=target), reason="a replay", per_second=1000),
@@ -284,6 +287,8 @@ def fingerprint(history: WorkflowHistory) -> list[str]:
                 commands.append(name.replace("_", " "))
             case "signal_external_workflow_execution_initiated":
                 commands.append("signal")
+            case "workflow_properties_modified":
+                commands.append("memo")
             case "upsert_workflow_search_attributes":
                 commands.append("search attributes")
             case "workflow_execution_completed" | "workflow_execution_failed":
