@@ -13,10 +13,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.drain_backlog import DrainBacklog, Drained, DrainInput
     from portcall.durations import format_duration
     from portcall.events import Value
+    from workflows.long_history import is_long
 
 
 class BacklogInput(Value):
-    """Whose queue, and what was done by the run before.
+    """Whose queue, and what the run before has done, and when it was last asked to look.
 
     `search_lag` is how far behind Temporal's search may be, `settle` the wait for it before the
     first look, which would otherwise find those that were queued last.
@@ -25,8 +26,10 @@ class BacklogInput(Value):
     target: str
     sent: int = 0
     last: Drained = Drained()
+    asked_at: datetime | None = None
     search_lag: timedelta = timedelta(seconds=6)
     settle: timedelta = timedelta(milliseconds=500)
+    longest_history: int = 4000
 
 
 class BacklogResult(Value):
@@ -43,9 +46,10 @@ class BacklogWorkflow:
     have room now, whatever the last look said. No search attributes.
     """
 
-    def __init__(self) -> None:
+    @workflow.init
+    def __init__(self, given: BacklogInput) -> None:
         """Begin as if somebody had just asked."""
-        self._asked_at = workflow.now()
+        self._asked_at = given.asked_at or workflow.now()
         self._look_now = False
 
     @workflow.signal
@@ -66,8 +70,9 @@ class BacklogWorkflow:
             sent += last.signalled
             if not last.left and began >= self._asked_at + given.search_lag:
                 return BacklogResult(sent=sent)
-            if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(given.model_copy(update={"sent": sent, "last": last}))
+            if is_long(given.longest_history):
+                done = {"sent": sent, "last": last, "asked_at": self._asked_at}
+                workflow.continue_as_new(given.model_copy(update=done))
             await self._wait(last, sent)
 
     async def _drain(self, target: str, last: Drained) -> Drained:

@@ -205,3 +205,25 @@ async def test_a_queue_that_grows_is_asked_for_seldom(temporal_client: Client) -
     assert names.count("workflow_execution_signaled_event_attributes") == 1
     assert BacklogInput(target=target).search_lag.total_seconds() >= 2 * ASKED_EVERY
     await walk.terminate()
+
+
+async def test_a_walk_that_gets_long_goes_on_where_it_was_in_a_new_run(
+    temporal_client: Client,
+) -> None:
+    attempts, states, target = LateTarget(), ScriptedStates(1, 0, 1), a_name()
+    states.again_in = timedelta(seconds=1.1)  # longer than a run of the activity
+    drain_backlog = (await draining(states, target)).drain_backlog
+    async with scripted_worker(temporal_client, attempts, more=[drain_backlog]) as queue:
+        deliveries = [await start(temporal_client, queue, target) for _ in range(2)]
+        for delivery in deliveries:
+            await until_shown(delivery, "queued")
+        walk = await temporal_client.start_workflow(
+            BacklogWorkflow.run,
+            BacklogInput(target=target, search_lag=LAG, longest_history=15),
+            id=backlog_workflow_id(target),
+            task_queue=queue,
+        )
+        assert (await walk.result()).sent == 2
+        await asyncio.gather(*(delivery.result() for delivery in deliveries))
+    newest = temporal_client.get_workflow_handle(walk.id)
+    assert (await newest.describe()).run_id != walk.first_execution_run_id
