@@ -19,7 +19,13 @@ from portcall.policies import Target
 from portcall.ports import Figures
 from portcall.spec import Name
 
-WAITING = (Outcome.DELIVERING, Outcome.RETRYING, Outcome.QUEUED, Outcome.HELD)
+NOT_OVER = (
+    Outcome.DELIVERING,
+    Outcome.RETRYING,
+    Outcome.QUEUED,
+    Outcome.WAITING,
+    Outcome.HELD,
+)
 
 router = admin_router("targets")
 states_router = admin_router("target-health")
@@ -57,6 +63,7 @@ class Backlog(Value):
     delivering: int
     retrying: int
     queued: int
+    waiting: int
     held: int
 
 
@@ -155,7 +162,7 @@ async def _backlog(services: Services, name: str) -> Backlog | None:
         return await services.deliveries.count(wanted)
 
     try:
-        counts = await asyncio.gather(*map(count, WAITING))
+        counts = await asyncio.gather(*map(count, NOT_OVER))
     except UnavailableError:
         return None
-    return Backlog(**dict(zip(map(str, WAITING), counts, strict=True)))
+    return Backlog(**dict(zip(map(str, NOT_OVER), counts, strict=True)))

@@ -32,6 +32,10 @@ _OUTCOME_STYLES = {
     "failed": "red",
     "lost": "red",
     "cancelled": "magenta",
+    "healthy": "green",
+    "failing": "yellow",
+    "paused": "yellow",
+    "disabled": "red",
     "unmatched": "dim",
 }
 # C0, C1 and the bidirectional overrides: what a receiver answers must not drive a terminal.

@@ -49,7 +49,7 @@ async def test_a_target_that_nothing_was_sent_to_is_healthy(api):
             "attempts": 0, "delivered": 0, "success_share": None,
             "p50_ms": None, "p90_ms": None, "p99_ms": None,
         },
-        "backlog": {"delivering": 0, "retrying": 0, "queued": 0, "held": 0},
+        "backlog": {"delivering": 0, "retrying": 0, "queued": 0, "waiting": 0, "held": 0},
     }  # fmt: skip
 
 
@@ -95,13 +95,16 @@ async def test_it_shows_the_share_that_was_delivered_and_the_latencies(api, back
 
 
 async def test_the_backlog_counts_what_is_not_over_by_where_it_stands(api, backend):
-    states = [Outcome.QUEUED, Outcome.QUEUED, Outcome.HELD, Outcome.RETRYING, Outcome.DELIVERED]
+    words = ["queued", "queued", "held", "retrying", "waiting", "delivered"]
+    states = [Outcome(word) for word in words]
     backend.deliveries.found = [
         delivery(f"delivery:s:{number}:p:ci", outcome=outcome)
         for number, outcome in enumerate(states)
     ]
     shown = await health(api)
-    assert shown["backlog"] == {"delivering": 0, "retrying": 1, "queued": 2, "held": 1}
+    assert shown["backlog"] == {
+        "delivering": 0, "retrying": 1, "queued": 2, "waiting": 1, "held": 1,
+    }  # fmt: skip
 
 
 async def test_while_temporal_is_away_all_but_the_backlog_is_answered(api, backend):
