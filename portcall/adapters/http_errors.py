@@ -74,14 +74,14 @@ _IN_ITS_OWN_WORDS = {
 
 def attempt_error(fault: Exception, journey: Journey, timeout: timedelta) -> AttemptError:
     """Translate what was raised while sending."""
-    kind, message = _protocol_error(fault) or _network_error(fault, journey, timeout)
+    kind, message = _protocol_error(fault, journey) or _network_error(fault, journey, timeout)
     return AttemptError(type=kind, message=message)
 
 
-def _protocol_error(fault: Exception) -> tuple[ErrorType, str] | None:
+def _protocol_error(fault: Exception, journey: Journey) -> tuple[ErrorType, str] | None:
     match fault:
         case FloodError():
-            return ErrorType.PROTOCOL, f"the receiver sent more than {fault}"
+            return ErrorType.PROTOCOL, f"{journey.other_side} sent more than {fault}"
         case httpcore.RemoteProtocolError() if "disconnected" not in str(fault):
             return ErrorType.PROTOCOL, f"the response is not valid HTTP: {fault}"
         case httpcore.LocalProtocolError() | httpcore.UnsupportedProtocol():

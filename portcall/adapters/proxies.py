@@ -79,7 +79,8 @@ class EnvironmentProxies:
             return None
         parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
-            port = parts.port or _DEFAULT_PORTS[parts.scheme]
+            default = _DEFAULT_PORTS[parts.scheme]
+            port = parts.port or default
         except (KeyError, ValueError):
             wanted = "write http://host:port or https://host:port"
             raise ConfigurationError(f"{name.upper()}_PROXY: {wanted}") from None
@@ -123,7 +124,9 @@ async def ask_to_connect(
             if event is h11.NEED_DATA:
                 speech.receive_data(await stream.read(_READ_BYTES))
     except (h11.RemoteProtocolError, httpcore.WriteError):
-        raise ProxyRefusedError(f"{proxy.authority} does not answer as an HTTP proxy") from None
+        raise ProxyRefusedError(
+            f"the proxy {proxy.authority} does not answer as an HTTP proxy"
+        ) from None
     if not 200 <= event.status_code < 300:
         reason = f"refused to connect to {destination} (HTTP {event.status_code})"
         raise ProxyRefusedError(f"the proxy {proxy.authority} {reason}")

@@ -88,7 +88,7 @@ def _with_certificate(context: ssl.SSLContext, tls: Tls) -> None:
 def _why_no_key(error: ssl.SSLError) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return "is not the key of tls.client_cert"
-    return "is no private key in PEM without a passphrase, or tls.client_cert is too weak"
+    return "is no private key in PEM without a passphrase"
 
 
 @contextmanager

@@ -34,8 +34,8 @@ from tests.fixtures.hostile import (
 
 LOOPBACK = Allowed([ip_network("127.0.0.0/8")])
 OK = b"HTTP/1.1 200 OK\r\n"
-FLOODED = "the receiver sent more than 128 KiB beside the body"
-TOO_MANY_PIECES = "the receiver sent more than 2024 chunks or frames"
+FLOODED = "{peer} sent more than 128 KiB beside the body"
+TOO_MANY_PIECES = "{peer} sent more than 2024 chunks or frames"
 NOT_HTTP = "the response is not valid HTTP: "
 BOMB = gzip.compress(b"\0" * 10_000_000)
 

@@ -49,10 +49,35 @@ async def test_a_wrong_source_is_told_which_field(api, change, field, message):
         (
             {"url": "http://10.2.0.1/"},
             "url",
-            "10.2.0.1 is a private address (RFC 1918); PORTCALL_ALLOWED_NETWORKS or "
-            "PORTCALL_ALLOWED_HOSTS can allow it",
+            (
+                "10.2.0.1 is a private address (RFC 1918); PORTCALL_ALLOWED_NETWORKS or "
+                "PORTCALL_ALLOWED_HOSTS can allow it"
+            ),
         ),
-        ({"secrets": ["x"]}, "secrets.0", "a signing secret starts with whsec_"),
+        (
+            {"url": "http://mail.example:25/"},
+            "url",
+            "port 25 is for SMTP, not for HTTP; PORTCALL_ALLOWED_PORTS can allow it",
+        ),
+        (
+            {"proxy": {"url": "http://169.254.169.254:3128"}},
+            "proxy.url",
+            (
+                "169.254.169.254 is a cloud metadata address; only PORTCALL_ALLOWED_NETWORKS with "
+                "exactly this address can allow it"
+            ),
+        ),
+        ({"tls": {"ca": "nonsense"}}, "tls.ca", "is no certificate in PEM"),
+        (
+            {"tls": {"client_cert": "nonsense", "client_key": "planted"}},
+            "tls.client_cert",
+            "is no certificate in PEM",
+        ),
+        (
+            {"secrets": ["x"]},
+            "secrets.0",
+            "a signing secret starts with whsec_ (HMAC) or whsk_ (ed25519)",
+        ),
         (
             {"headers": {"a b": "c"}},
             "headers.a b",

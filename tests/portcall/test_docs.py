@@ -16,12 +16,15 @@ from portcall.formats.known import BUILT_IN
 from portcall.outgoing import outgoing_request
 from portcall.own_events import Rejection
 from portcall.policies import Policy, Target
+from portcall.settings import Settings
+from portcall.special_ports import SPECIAL_PORTS
 from portcall.special_ranges import SPECIAL_RANGES, Reach
 from tests.portcall.formats.test_chats import OUR_OWN
 from tests.portcall.formats.test_formats import PUSH
 from tests.portcall.test_signing import OLD
 
 DOCS = Path(__file__).parents[2] / "docs"
+README = (DOCS.parent / "README.md").read_text()
 FORMATS = (DOCS / "formats.md").read_text()
 POLICIES = (DOCS / "policies.md").read_text()
 OWN_EVENTS = (DOCS / "own-events.md").read_text()
@@ -58,9 +61,44 @@ def test_every_own_event_is_documented_with_its_attributes():
     assert [why for why in Rejection if f"`{why}`" not in OWN_EVENTS] == []
 
 
-def test_every_refused_network_is_documented():
-    networks = [special.network for special in SPECIAL_RANGES if special.reach is not Reach.OPEN]
-    assert [network for network in networks if f"`{network}`" not in NETWORK] == []
+def network_rows(start):
+    """The networks of the first table behind these words, each with its description."""
+    table = NETWORK.split(start)[1].split("|---|---|\n")[1].split("\n\n")[0]
+    return {
+        network: line.rpartition(" | ")[2].removesuffix(" |")
+        for line in table.splitlines()
+        for network in re.findall(r"`(\S+/\d+)`", line.rpartition(" | ")[0])
+    }
+
+
+@pytest.mark.parametrize(
+    ("start", "reach"),
+    [
+        ("**Private**: open", Reach.PRIVATE),
+        ("**Never**: open", Reach.NEVER),
+        ("they are **open**", Reach.OPEN),
+    ],
+)
+def test_every_special_network_is_documented_in_its_tier(start, reach):
+    documented = network_rows(start)
+    documented.pop("2000::/3", None) if reach is Reach.PRIVATE else None
+    assert documented == {
+        str(special.network): re.sub("^(an?|the) ", "", special.what)
+        for special in SPECIAL_RANGES
+        if special.reach is reach
+    }
+
+
+def test_every_refused_port_is_documented():
+    [ports] = re.findall(r"of the Fetch standard\): ([\d, ]+)\.", NETWORK)
+    assert [int(port) for port in ports.split(", ")] == [port for port in SPECIAL_PORTS if port]
+
+
+def test_every_setting_of_the_network_is_documented():
+    names = ("ALLOWED_NETWORKS", "ALLOWED_HOSTS", "ALLOWED_PORTS", "PROXY_RESOLVES")
+    assert [name for name in names if name.lower() not in Settings.model_fields] == []
+    assert [name for name in names if f"PORTCALL_{name}=" not in NETWORK] == []
+    assert [name for name in names if f"`PORTCALL_{name}`" not in README] == []
 
 
 def test_every_type_of_error_is_documented():
