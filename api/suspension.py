@@ -1,4 +1,4 @@
-"""After a change: what a policy or target held goes on at once, if it holds no longer."""
+"""After a change: what a policy or target held, or a target queued, goes on at once if it may."""
 
 import structlog
 
@@ -13,15 +13,19 @@ log = structlog.get_logger(__name__)
 async def release_held(
     services: Services, old: Source | Target | Policy, new: Source | Target | Policy | None
 ) -> None:
-    """Have what `old` held look again, unless `new` holds it on; None where it was deleted."""
-    if not is_holding(old) or is_holding(new):
-        return
+    """Have what `old` held look again, unless `new` holds it on; None where it was deleted.
+
+    A target that was changed may have room for what is queued, or none for anything.
+    """
     noun: Held = "policy" if isinstance(old, Policy) else "target"
     try:
-        await services.engine.release(noun, old.name)
+        if isinstance(old, Target) and new != old:
+            await services.engine.look_again(old.name)
+        if is_holding(old) and not is_holding(new):
+            await services.engine.release(noun, old.name)
     except PortcallError as error:
         log.warning(
-            "held deliveries go on later, at their own next look",
+            "what is held or queued goes on later, at its own next look",
             **{noun: old.name},
             why=error.message,
         )

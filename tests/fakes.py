@@ -296,11 +296,17 @@ class FakeEngine:
     events: dict[str, RegistryEvent] = field(default_factory=dict)
     released: list[tuple[str, str]] = field(default_factory=list)
     drained: list[str] = field(default_factory=list)
+    looked_again: list[str] = field(default_factory=list)
 
     async def drain(self, target: str, *, look_now: bool = False) -> None:  # noqa: ARG002
         if not self.available:
             raise EngineUnavailableError("Temporal does not answer.")
         self.drained.append(target)
+
+    async def look_again(self, target: str) -> None:
+        if not self.available:
+            raise EngineUnavailableError("Temporal does not answer.")
+        self.looked_again.append(target)
 
     async def release(self, noun: str, name: str) -> None:
         if not self.available:

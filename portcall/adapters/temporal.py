@@ -1,6 +1,7 @@
 """The connection to Temporal, and the start of workflows on it."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -167,6 +168,12 @@ class TemporalEngine:
         except BaseException:
             self._asked.pop(target, None)
             raise
+
+    async def look_again(self, target: str) -> None:
+        """Wake the walk over the target's queue, if one is under way."""
+        handle = self._client.get_workflow_handle(backlog_workflow_id(target))
+        with contextlib.suppress(NotFoundError), translated():
+            await handle.signal(BacklogWorkflow.more, True, rpc_timeout=timedelta(seconds=5))
 
 
 def event_memo(event: RegistryEvent) -> dict[str, str | None]:

@@ -40,3 +40,7 @@ class Engine(Protocol):
         `look_now`: it may have room now, whatever was known of it.
         """
         ...
+
+    async def look_again(self, target: str) -> None:
+        """Have the target's queue looked at now, if there is one: the target was changed."""
+        ...

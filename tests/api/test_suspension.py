@@ -49,6 +49,15 @@ async def test_any_other_change_releases_nothing(api, backend, noun, before, aft
     assert backend.engine.released == []
 
 
+async def test_what_is_queued_for_a_target_that_changes_or_goes_is_looked_at(api, backend):
+    path, spec = SPECS["target"]
+    for changed in ({}, {}, {"max_concurrent": 3}, SKIPPING):
+        assert (await api.put(f"/api/v1/{path}", json=spec | changed)).is_success
+    assert backend.engine.looked_again == ["one", "one"]
+    assert (await api.delete(f"/api/v1/{path}")).status_code == 204
+    assert backend.engine.looked_again == ["one", "one", "one"]
+
+
 async def test_a_dry_run_releases_nothing(api, backend, noun):
     await put(api, noun, HOLDING)
     path, spec = SPECS[noun]

@@ -2,8 +2,10 @@ import asyncio
 import uuid
 from datetime import timedelta
 
+import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 
 from activities.attempt_delivery import AttemptInput
 from activities.drain_backlog import DrainBacklog
@@ -148,7 +150,18 @@ async def test_one_that_is_queued_while_the_walk_ends_is_not_forgotten(
         assert (await late.result()).attempts == 1
 
 
-async def test_a_target_that_has_room_again_is_looked_at_at_once(temporal_client: Client) -> None:
+async def test_where_nothing_is_queued_a_change_starts_no_walk(temporal_client: Client) -> None:
+    target = a_name()
+    engine = TemporalEngine(temporal_client, task_queue=f"nobody-{target}")
+    await engine.look_again(target)
+    with pytest.raises(RPCError, match="not found"):
+        await temporal_client.get_workflow_handle(backlog_workflow_id(target)).describe()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+async def test_a_target_that_may_have_room_again_is_looked_at_at_once(
+    temporal_client: Client, changed: bool
+) -> None:
     attempts, target = LateTarget(), a_name()
     states = ScriptedStates(0, 1, again_in=timedelta(minutes=5))
     drain_backlog = (await draining(states, target)).drain_backlog
@@ -163,7 +176,7 @@ async def test_a_target_that_has_room_again_is_looked_at_at_once(temporal_client
                 await asyncio.sleep(0.05)
         await asyncio.sleep(1)
         assert states.looks == 1
-        await engine.drain(target, look_now=True)
+        await (engine.look_again(target) if changed else engine.drain(target, look_now=True))
         assert (await delivery.result()).attempts == 1
         await walk.terminate()
 
