@@ -6,6 +6,7 @@ fits the 255 characters of Temporal's SQL schema.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -49,6 +50,9 @@ SEARCH_ATTRIBUTES = (
 
 LONGEST_VALUE = 255
 """A Keyword is VARCHAR(255) in Temporal's SQL visibility."""
+
+LARGEST_LIST = 2048
+"""Bytes of a KeywordList, written as JSON, that Temporal takes; with more nothing would start."""
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -127,6 +131,17 @@ def cut(value: str) -> str:
     return value[:LONGEST_VALUE]
 
 
+def _fitting(values: Iterable[str]) -> list[str]:
+    """Give as many values as a KeywordList takes, the first ones."""
+    kept, size = [], len("[]")
+    for value in map(cut, values):
+        size += len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) + 1
+        if size > LARGEST_LIST:
+            break
+        kept.append(value)
+    return kept
+
+
 def _event_pairs(event: RegistryEvent) -> list[SearchAttributePair[Any]]:
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(EVENT_ID, event.id),
@@ -138,7 +153,7 @@ def _event_pairs(event: RegistryEvent) -> list[SearchAttributePair[Any]]:
     if event.digest:
         pairs.append(SearchAttributePair(DIGEST, cut(event.digest)))
     if event.tags:
-        pairs.append(SearchAttributePair(TAGS, [cut(tag) for tag in event.tags[:100]]))
+        pairs.append(SearchAttributePair(TAGS, _fitting(event.tags)))
     return pairs
 
 

@@ -164,3 +164,14 @@ async def test_a_cursor_that_is_none_of_ours_is_refused(temporal_client: Client)
     reading = Reading(temporal_client, "nobody")
     with pytest.raises(InvalidInputError):
         await reading.log.recorded((), reading.since, cursor="none of ours", limit=1)
+
+
+async def test_an_event_of_more_tags_than_the_search_takes_is_recorded_whole(
+    temporal_client: Client,
+) -> None:
+    """Temporal refused to start a workflow with more than 2 KiB of tags."""
+    event = an_event(source=f"s-{uuid.uuid4().hex[:8]}", tags=tuple(f"v{n}" for n in range(1000)))
+    async with scripted_worker(temporal_client) as queue:
+        await recorded(temporal_client, queue, event)
+    [found] = await Reading(temporal_client, event.source).all()
+    assert found.tags == event.tags

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from portcall.events import RegistryEvent
 from portcall.ids import (
+    LARGEST_LIST,
     LONGEST_VALUE,
     SEARCH_ATTRIBUTES,
     DeliveryKey,
@@ -100,7 +102,7 @@ def test_search_values_are_cut_to_what_the_database_holds():
     huge = event(type="t" * 300, repository="r" * 300, digest="d" * 300, tags=("t" * 300,) * 101)
     attributes = named(event_attributes(huge))
     assert {len(attributes[name]) for name in ("EventType", "Repository", "Digest")} == {255}
-    assert len(attributes["Tags"]) == 100
+    assert {len(tag) for tag in attributes["Tags"]} == {255}
     assert len(attributes["Tags"][0]) == LONGEST_VALUE
 
 
@@ -138,3 +140,21 @@ def test_titles_are_cut_but_name_target_and_policy_all_the_same():
     title = delivery_title(long, "p" * 50, "t" * 50)
     assert len(title) <= 255
     assert title.endswith(f"→ {'t' * 50} ({'p' * 50})")
+
+
+@pytest.mark.parametrize("tag", ["v1.2.3-{}", "{}" + "t" * 250, "é{}" * 50, '"{}\\'])
+def test_as_many_tags_are_searched_as_temporal_takes(tag: str):
+    tags = tuple(tag.format(*([n] * 50)) for n in range(1000))
+    kept = named(event_attributes(event(tags=tags)))["Tags"]
+    assert tuple(kept) == tuple(t[:255] for t in tags[: len(kept)])
+    sizes = [
+        len(json.dumps(some, separators=(",", ":"), ensure_ascii=False).encode())
+        for some in (kept, [*kept, tags[len(kept)][:255]])
+    ]
+    assert sizes[0] <= LARGEST_LIST
+    assert sizes[1] > LARGEST_LIST - 2
+
+
+def test_the_title_of_a_group_says_how_many_events_it_has():
+    title = delivery_title(event(repository="prod/app", tags=("v1",)), "deploy", "ci", 12)
+    assert title == "12 events: artifact.pushed prod/app:v1 → ci (deploy)"
