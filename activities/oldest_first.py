@@ -19,13 +19,19 @@ LONGEST = timedelta(days=3650)
 
 
 async def oldest_first(
-    client: Client, query: str, *, count: int, since: datetime | None, now: datetime
+    client: Client,
+    query: str,
+    *,
+    count: int,
+    since: datetime | None,
+    now: datetime,
+    most: int = MOST,
 ) -> AsyncGenerator[WorkflowExecution]:
     """Give the `count` executions that `query` finds, by start time.
 
     `since` is where the oldest stood a moment ago, which saves looking for it.
     """
-    if count <= MOST:
+    if count <= most:
         for execution in await _sorted(client, query):
             yield execution
         return
@@ -35,14 +41,14 @@ async def oldest_first(
         upper = min(lower + width, end)
         window = f"{query} AND StartTime > {timestamp(lower)} AND StartTime <= {timestamp(upper)}"
         found = (await client.count_workflows(window)).count
-        if found > MOST and width > SMALLEST:
+        if found > most and width > SMALLEST:
             width = max(width / 8, SMALLEST)
             continue
         if found:
             for execution in await _sorted(client, window):
                 yield execution
         lower = upper
-        width *= 1 if found > MOST / 8 else 8
+        width *= 1 if found > most / 8 else 8
 
 
 async def _sorted(client: Client, query: str) -> list[WorkflowExecution]:

@@ -1,6 +1,6 @@
 import asyncio
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity
@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from activities.attempt_delivery import AttemptInput
 from activities.drain_backlog import DrainBacklog
+from activities.oldest_first import oldest_first
 from portcall.adapters.temporal import ASKED_EVERY, TemporalEngine
 from portcall.attempts import AttemptRecord, Outcome
 from portcall.ids import (
@@ -240,3 +241,24 @@ async def test_a_walk_that_gets_long_goes_on_where_it_was_in_a_new_run(
         await asyncio.gather(*(delivery.result() for delivery in deliveries))
     newest = temporal_client.get_workflow_handle(walk.id)
     assert (await newest.describe()).run_id != walk.first_execution_run_id
+
+
+async def test_temporals_search_gives_the_oldest_of_a_long_queue_first(
+    temporal_client: Client,
+) -> None:
+    target, nobody = a_name(), f"nobody-{uuid.uuid4().hex}"
+    deliveries = []
+    for number in range(12):
+        deliveries.append(await start(temporal_client, nobody, target, Outcome.QUEUED))
+        await asyncio.sleep(0.3 if number % 4 == 0 else 0.02)
+    query = f"Target = '{target}' AND Outcome = 'queued' AND ExecutionStatus = 'Running'"
+    async with asyncio.timeout(10):
+        while (await temporal_client.count_workflows(query)).count < 12:
+            await asyncio.sleep(0.05)
+    first = (await deliveries[0].describe()).start_time
+    for since in (None, first):
+        now = datetime.now(UTC)
+        walk = oldest_first(temporal_client, query, count=12, since=since, now=now, most=4)
+        assert [found.id async for found in walk] == [delivery.id for delivery in deliveries]
+    for delivery in deliveries:
+        await delivery.terminate()
