@@ -16,7 +16,7 @@ async def test_the_end_of_the_url_says_what_happened_and_its_query_who_says_so(
     assert (await api.post(url, json=BODY)).status_code == 401
     answer = await api.post(url, params={"key": "s3cret"}, json=BODY)
     assert answer.status_code == 202
-    (event,) = backend.engine.events.values()
+    (event,) = [e for e in backend.engine.events.values() if e.source == "quay"]
     assert (event.type, event.repository) == ("replication.changed", "shop/web")
     assert event.replication is not None
     assert event.replication.status == "failed"
