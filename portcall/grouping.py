@@ -127,7 +127,7 @@ def per_target(taken: Iterable[Gathered]) -> list[tuple[Match, tuple[RegistryEve
             matches[target] = given.match.model_copy(update={"target": target, "held": held})
             events.setdefault(target, []).append(given.event)
     return [
-        (match, tuple(sorted(events[target], key=lambda event: event.occurred_at)))
+        (match, tuple(sorted(events[target], key=lambda e: (e.occurred_at, e.received_at))))
         for target, match in matches.items()
     ]
 

@@ -138,7 +138,7 @@ class TemporalEventLog:
             found = list({delivery.id: delivery for delivery in found}.values())
             summary = await self._summary(execution, len(found))
         return EventDetail(
-            **{**dict(summary), "received_at": given.received_at},
+            **{**dict(summary), "received_at": given.received_at, "groups": len(groups)},
             event=given,
             delivery_list=tuple(found),
             group_list=groups,
