@@ -15,6 +15,7 @@ from activities.attempt_delivery import AttemptInput
 from activities.join_lane import LaneInput, Place
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.attempts import AttemptRecord, Outcome
+from portcall.errors import ConflictError
 from portcall.events import RegistryEvent
 from portcall.ids import OUTCOME, event_attributes, event_workflow_id, lane_workflow_id
 from portcall.matching import Match
@@ -246,6 +247,8 @@ async def test_to_ask_again_does_not_jump_the_line(temporal_client: Client) -> N
         head = await policy.send(first)
         await until(head, "retrying")
         waiting = await policy.send(second)
+        with pytest.raises(ConflictError, match="waits for its turn"):
+            await log(temporal_client).retry_now(waiting.id)
         await waiting.signal(DeliveryWorkflow.retry_now)
         await asyncio.sleep(0.7)
         assert len(attempts.inputs) == 1
