@@ -1,6 +1,6 @@
 """`Services`: all that the routers need from outside, built once by the entry point."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated

@@ -13,8 +13,8 @@ from portcall.adapters.event_log import TemporalEventLog
 from portcall.adapters.failed_deliveries import TemporalFailedDeliveries
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.oidc import OidcTokens
-from portcall.adapters.proxies import EnvironmentProxies
 from portcall.adapters.pings import TemporalPings
+from portcall.adapters.proxies import EnvironmentProxies
 from portcall.adapters.redeliveries import TemporalRedeliveries
 from portcall.adapters.temporal import TemporalEngine
 from portcall.formats.known import load_formats
