@@ -47,7 +47,7 @@ def _group_payloads(events: Sequence[RegistryEvent]) -> Iterator[dict[str, Any]]
     ]
     yield from (_group(events, [way[at] for way in ways]) for at in range(len(ways[0])))
     least, kept = [way[-1] for way in ways], len(ways)
-    while kept:
+    while True:  # that of none at all fits
         kept //= 2
         yield _group(events, least[:kept])
 
