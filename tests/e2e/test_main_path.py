@@ -119,7 +119,9 @@ async def test_a_delivery_that_gave_up_is_sent_again_once_the_receiver_is_repair
 async def test_a_repaired_target_is_used_by_the_next_attempt(
     portcall: Portcall, receiver: Receiver
 ) -> None:
-    await portcall.configure("http://127.0.0.1:1/nobody-listens", retry=SLOW)
+    await portcall.configure(
+        "http://127.0.0.1:2/nobody-listens", retry={**SLOW, "reconnect": False}
+    )
     event_id = await notify(portcall)
     waiting = await delivery_of(portcall, event_id, "retrying")
     assert waiting["attempt_records"][0]["error"]["type"] == "connect"

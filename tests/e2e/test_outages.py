@@ -159,7 +159,7 @@ async def test_a_burst_is_answered_in_time_though_the_receiver_is_dead(
     temporal: DevServer, start_portcall: StartPortcall, receiver: Receiver
 ) -> None:
     portcall = await start_portcall(temporal.address)
-    await portcall.configure("http://127.0.0.1:1/nobody-listens")
+    await portcall.configure("http://127.0.0.1:2/nobody-listens")
     sender = Sender(portcall.port, BEARER["Authorization"])
     await sender.open(50)
     posts = (sender.post(push(number=next(NUMBERS))) for _ in range(300))
