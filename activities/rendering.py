@@ -3,6 +3,7 @@
 The template is read afresh, so that one that was repaired holds for the next attempt.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from temporalio.exceptions import ApplicationError
@@ -29,10 +30,16 @@ async def render(
         raise ApplicationError(f"this worker knows no format {name}", type="UnknownFormat")
     known = formats[name]
     try:
-        if name == Template.name:
-            known = of_policy(known, (await policies.get(policy)).spec)
-        return known.render(events[0]) if len(events) == 1 else render_group(known, events)
+        if name != Template.name:
+            return _written(known, events)
+        known = of_policy(known, (await policies.get(policy)).spec)
+        # A template may take its 0.3 s, during which other attempts go on.
+        return await asyncio.to_thread(_written, known, events)
     except NotFoundError:
         raise NothingSentError(f"the policy {policy}, which has the template, is gone") from None
     except TemplateError as error:
         raise NothingSentError(f"the template of the policy {policy}: {error}") from None
+
+
+def _written(known: Format, events: Sequence[RegistryEvent]) -> Message:
+    return known.render(events[0]) if len(events) == 1 else render_group(known, events)
