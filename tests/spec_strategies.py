@@ -1,7 +1,7 @@
 """Values for property tests: sources, targets and policies as odd as the models allow."""
 
 import base64
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from hypothesis import strategies as st
 
@@ -11,6 +11,7 @@ from portcall.auth import (
     HeaderAuth,
     HmacAuth,
     NoAuth,
+    OAuth2Auth,
     OidcAuth,
     QueryAuth,
 )
@@ -18,7 +19,16 @@ from portcall.conditions.block import Conditions, Match
 from portcall.conditions.details import ScanConditions
 from portcall.conditions.numbers import CountCondition, SeverityCondition
 from portcall.conditions.text import TextCondition
-from portcall.policies import Ignore, Policy, RegistryAccess, RetryPolicy, Source, Target
+from portcall.policies import (
+    Ignore,
+    Policy,
+    RegistryAccess,
+    RetiringSecret,
+    RetryPolicy,
+    Source,
+    Target,
+)
+from portcall.receiving import Proxy
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,48}[a-z0-9])?", fullmatch=True)
 words = st.from_regex(r"[a-z0-9_-]{1,50}", fullmatch=True)
@@ -85,15 +95,42 @@ sources = st.builds(
         auth=st.builds(BasicAuth, username=words, password=secrets),
     ),
 )
+_oauth2 = st.builds(
+    OAuth2Auth,
+    token_url=st.sampled_from(["https://login.example/token", "https://login.example/?key=a"]),
+    client_id=words,
+    client_secret=secrets,
+    scope=st.none() | words,
+    client_auth=st.sampled_from(["header", "body"]),
+)
+_retiring = st.builds(
+    RetiringSecret, secret=signing_secrets, until=st.datetimes(timezones=st.just(UTC))
+)
+_proxies = st.builds(
+    Proxy,
+    url=st.just("http://proxy.example:3128"),
+    auth=st.builds(BasicAuth, username=words, password=secrets),
+)
+_urls = st.sampled_from(
+    [
+        "https://ci.example/hook",
+        "https://ci.example/hook?token=a%2Fb&tag=latest",
+        "https://hooks.slack.com/services/T0/B0/abcdef",
+    ]
+)
+
 targets = st.builds(
     Target,
     name=names,
-    url=st.just("https://ci.example/hook"),
+    url=_urls,
     description=texts,
     enabled=st.booleans(),
     headers=st.dictionaries(header_names, st.from_regex(r"[!-~]{1,20}", fullmatch=True)),
-    auth=_auths,
+    auth=_auths | _oauth2,
     secrets=st.lists(signing_secrets, max_size=5),
+    retiring_secrets=st.lists(_retiring, max_size=3),
+    hub_secret=st.none() | secrets,
+    proxy=st.none() | _proxies,
     timeout=st.integers(1, 300_000).map(lambda ms: timedelta(milliseconds=ms)),
     skip_cert_verify=st.booleans(),
 )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from portcall.cli.manifest import LABEL
 from portcall.cli.nouns import Noun
-from portcall.secrets import MASK, Path, split
+from portcall.secrets import Path, shown, split
 from portcall.spec import Spec
 
 SCHEMA_FILE = "portcall.schema.json"
@@ -49,9 +49,9 @@ class Variables:
         return placeholder
 
 
-def masked(_: Path, __: str) -> str:
-    """Write the mask: `apply` keeps what is stored."""
-    return MASK
+def masked(_: Path, value: str) -> str:
+    """Write the mask, of a URL in the place of its secrets alone: `apply` keeps what is stored."""
+    return str(escaped(shown(value)))
 
 
 def clear(_: Path, value: str) -> str:

@@ -88,7 +88,9 @@ async def world(temporal: DevServer, tmp_path: Path) -> AsyncIterator[World]:
     }
     async with Echo().serving() as echo:
         try:
-            await portcall.start(workers=1)
+            await portcall.start(workers=0)
+            portcall.env["PORTCALL_LOG_FORMAT"] = "text"
+            await portcall.start_worker()
             yield World(portcall, planted, echo)
         finally:
             await portcall.stop()
