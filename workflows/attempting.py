@@ -44,6 +44,7 @@ class Attempts:
         """Make one attempt; what keeps us from it does not count as one and is waited out."""
         pauses = 0
         while True:
+            await self._waiting.end_if_cancelled()
             self._waiting.go_on = False
             started = workflow.now()
             handle = workflow.start_activity_method(

@@ -29,6 +29,7 @@ async def turn(lane: str | None, event: RegistryEvent, waiting: Waiting) -> Asyn
         occurred_at=event.occurred_at,
         received_at=event.received_at,
     )
+    await waiting.end_if_cancelled()
     title = f"deliveries in order: {lane.rpartition(':')[0]}, {event.repository or 'no repository'}"
     try:
         await _take(JoinInput(lane=lane, title=title[:255], place=place), waiting)

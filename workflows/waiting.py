@@ -31,6 +31,12 @@ class Waiting:
         self.go_on = False
         await self._until(lambda: self.turn or self.go_on, longest, "waits for its turn")
 
+    async def end_if_cancelled(self) -> None:
+        """End the workflow where that was asked for, be it before a worker took it up."""
+        if self.cancel or workflow.cancellation_reason() is not None:
+            workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
+            await end_cancelled()
+
     async def _until(self, is_over: Callable[[], bool], delay: timedelta, summary: str) -> None:
         """Wait; a cancellation ends the workflow."""
         try:
@@ -41,6 +47,4 @@ class Waiting:
             return
         except asyncio.CancelledError:
             self.cancel = True
-        if self.cancel:
-            workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
-            await end_cancelled()
+        await self.end_if_cancelled()

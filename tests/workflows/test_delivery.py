@@ -1,5 +1,8 @@
 import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
@@ -31,12 +34,16 @@ Delivery = WorkflowHandle[DeliveryWorkflow, DeliveryResult]
 
 
 async def start(
-    client: Client, queue: str, retry: object = QUICK, source: str = "dist"
+    client: Client,
+    queue: str,
+    retry: object = QUICK,
+    source: str = "dist",
+    lane: str | None = None,
 ) -> Delivery:
     event = an_event(source=source)
     return await client.start_workflow(
         DeliveryWorkflow.run,
-        DeliveryInput(event=event, policy="p", target="ci", retry=retry),
+        DeliveryInput(event=event, policy="p", target="ci", retry=retry, lane=lane),
         id=delivery_workflow_id(DeliveryKey(event.source, event.id, "p", "ci")),
         task_queue=queue,
         search_attributes=delivery_attributes(event, "p", "ci"),
@@ -150,6 +157,22 @@ async def test_a_cancel_request_ends_a_waiting_delivery(temporal_client: Client)
             await handle.result()
         assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
         assert (await shown(handle))[0] == "cancelled"
+
+
+@pytest.mark.parametrize("lane", [None, "lane"])
+@pytest.mark.parametrize("how", [Delivery.cancel, partial(Delivery.signal, signal="cancel")])
+async def test_one_that_is_cancelled_before_a_worker_takes_it_up_makes_no_attempt(
+    temporal_client: Client, how: Callable[[Delivery], Awaitable[None]], lane: str | None
+) -> None:
+    attempts, queue = ScriptedAttempts(200), f"test-{uuid.uuid4().hex}"
+    handle = await start(temporal_client, queue, lane=lane and f"{lane}:{queue}")
+    await how(handle)
+    async with scripted_worker(temporal_client, attempts, queue=queue):
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
+    assert (await shown(handle))[0] == "cancelled"
+    assert attempts.inputs == []
 
 
 async def test_an_attempt_under_way_is_recorded_before_a_cancellation_counts(
