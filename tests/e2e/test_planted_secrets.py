@@ -272,12 +272,13 @@ async def send_again_to_a_target_that_is_gone(world: World) -> None:
 
 async def ask_everything(world: World, targets: list[str]) -> None:
     """Read all there is over the API."""
-    for path in ("sources", "targets", "policies", "events", "inbox", "targets/health"):
+    for path in (
+        "sources", "targets", "policies", "events", "inbox", "targets/health",
+        "targets/signed-200/keys", "targets/oauth2-503/health",
+    ):  # fmt: skip
         await world.ask("GET", f"/api/v1/{path}", params={"limit": 200})
     for name in targets:
         shown = (await world.ask("GET", f"/api/v1/targets/{name}")).json()
-        await world.ask("GET", f"/api/v1/targets/{name}/keys")
-        await world.ask("GET", f"/api/v1/targets/{name}/health")
         body = {key: shown[key] for key in ("url", "headers", "auth", "secrets", "tls", "proxy")}
         dry = await world.ask("PUT", f"/api/v1/targets/{name}", json=body, params={"dry_run": True})
         assert dry.is_success, dry.text
