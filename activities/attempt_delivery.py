@@ -5,6 +5,7 @@ Temporal's history and Web UI show it as one; `attempt_failure.py` has the way b
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -101,9 +102,13 @@ class AttemptDelivery:
         key = DeliveryKey(
             event.source, attempt.group_id or event.id, attempt.policy, attempt.target
         )
-        record = None
         try:
             record = await self._sender.send(target, message, webhook_id(key), number, started_at)
-        finally:
+        except BaseException:
+            await self._admission.leave(permit, None, event)
+            raise
+        # What was answered stands, or the receiver would get it once more, also where the worker
+        # is stopped just now.
+        with contextlib.suppress(asyncio.CancelledError):
             await self._admission.leave(permit, record, event)
         return record

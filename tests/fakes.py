@@ -335,12 +335,19 @@ class FakeEngine:
 
 @dataclass
 class FakeGate:
-    """A `TargetGate` that gives the same answer to all, and remembers how attempts ended."""
+    """A `TargetGate` that gives the same answer to all, and remembers how attempts ended.
+
+    `leaving.clear()` has those that leave wait.
+    """
 
     answer: NotYet | Closed | None = None
     changes: Sequence[HealthChange] = ()
     asked: list[tuple[str, bool]] = field(default_factory=list)
     left: list[AttemptRecord | None] = field(default_factory=list)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.leaving.set()
 
     async def enter(self, target: Target, *, queued: bool) -> Permit | NotYet | Closed:
         self.asked.append((target.name, queued))
@@ -352,6 +359,7 @@ class FakeGate:
         record: AttemptRecord | None,
     ) -> Sequence[HealthChange]:
         self.left.append(record)
+        await self.leaving.wait()
         return self.changes
 
 

@@ -91,12 +91,12 @@ async def store():
     return store
 
 
-async def make(store, wire, attempt=ATTEMPT, environment=None):
+async def make(store, wire, attempt=ATTEMPT, environment=None, gate=None):
     activity = AttemptDelivery(
         store,
         Sender(wire, FakeAccessTokens()),
         load_formats(),
-        Admission(FakeGate(), FakeEngine()),
+        Admission(gate or FakeGate(), FakeEngine()),
     ).attempt_delivery
     return await (environment or ActivityEnvironment()).run(activity, attempt)
 
@@ -382,6 +382,27 @@ async def test_a_worker_that_shuts_down_while_sending_says_that_the_attempt_is_l
     record = record_of_failure(error, number=3, started_at=NOW)
     assert record.outcome is AttemptOutcome.LOST
     assert record.run_id
+
+
+async def test_what_was_delivered_is_so_also_where_the_worker_shuts_down_just_then(store):
+    gate, environment = FakeGate(), ActivityEnvironment()
+    gate.leaving.clear()
+    running = asyncio.ensure_future(make(store, Wire(), environment=environment, gate=gate))
+    while not gate.left:
+        await asyncio.sleep(0)
+    environment.cancel(ActivityCancellationDetails(worker_shutdown=True))
+    assert (await running).outcome is AttemptOutcome.DELIVERED
+
+
+async def test_the_permit_of_an_attempt_that_is_cancelled_is_given_back(store):
+    gate, environment, wire = FakeGate(), ActivityEnvironment(), Wire(takes=60)
+    running = asyncio.ensure_future(make(store, wire, environment=environment, gate=gate))
+    while not wire.requests:
+        await asyncio.sleep(0)
+    environment.cancel(ActivityCancellationDetails(cancel_requested=True))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert gate.left == [None]
 
 
 async def test_a_cancelled_attempt_ends_as_cancelled(store):
