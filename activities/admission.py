@@ -13,6 +13,7 @@ from activities.suspension import NothingSentError
 from portcall.attempts import AttemptRecord
 from portcall.errors import PortcallError
 from portcall.events import RegistryEvent
+from portcall.health import RECOVERED
 from portcall.own_events import may_tell, target_event
 from portcall.policies import Target
 from portcall.ports import Closed, Engine, Permit, TargetGate
@@ -46,13 +47,22 @@ class Admission:
     async def leave(
         self, permit: Permit, record: AttemptRecord | None, event: RegistryEvent
     ) -> None:
-        """Give the permit back; never raises."""
+        """Give the permit back; raises nothing but a cancellation."""
         for change in await self._gate.leave(permit, record):
+            if change.type == RECOVERED:
+                await self._look_again(change.target)
             if may_tell(change, event.source):
                 try:
                     await self._engine.start(target_event(change), timeout=RPC_TIMEOUT)
                 except PortcallError as error:
                     activity.logger.warning("%s was not told: %s", change.type, error.message)
+
+    async def _look_again(self, target: str) -> None:
+        """Wake the queue, which may sleep until the pause would have been over."""
+        try:
+            await self._engine.look_again(target)
+        except PortcallError as error:
+            activity.logger.warning("the queue of %s sleeps on: %s", target, error.message)
 
     async def _drain(self, target: str) -> None:
         """Set the queue in motion; the delivery looks by itself, later, where that fails."""

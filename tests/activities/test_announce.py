@@ -96,6 +96,14 @@ async def test_what_an_attempt_shows_of_a_target_is_told(source: str, told: list
     assert [event.type for event in engine.events.values()] == told
 
 
+async def test_the_queue_of_a_target_that_answers_again_does_not_sleep_the_pause_out() -> None:
+    engine = FakeEngine()
+    for change in (DISABLED, RECOVERED):
+        admission = Admission(FakeGate(changes=(change,)), engine)
+        await ActivityEnvironment().run(admission.leave, Permit(TARGET), None, an_event())
+    assert engine.looked_again == [RECOVERED.target]
+
+
 async def test_what_cannot_be_told_does_not_fail_the_attempt() -> None:
-    admission = Admission(FakeGate(changes=(DISABLED,)), FakeEngine(available=False))
+    admission = Admission(FakeGate(changes=(DISABLED, RECOVERED)), FakeEngine(available=False))
     await ActivityEnvironment().run(admission.leave, Permit(TARGET), None, an_event())
