@@ -11,6 +11,7 @@ from api.authorization import admin_router
 from api.preconditions import ETAG, IfMatch, etag, wanted_version
 from api.problems import problems
 from api.services import Services, TheServices
+from api.suspension import release_held
 from portcall.durations import Duration
 from portcall.errors import ConflictError, PreconditionError
 from portcall.policies import SigningSecret, Target
@@ -108,6 +109,7 @@ async def rotate(
             if if_match is not None:
                 raise
             continue  # another rotation, perhaps: its secret must not be lost
+        await release_held(services, stored.spec, saved.spec)
         response.headers["ETag"] = etag(saved)
         response.headers["Cache-Control"] = "no-store"
         return _shown(saved, secret.get_secret_value(), given=rotation.secret is not None)

@@ -47,6 +47,13 @@ async def test_a_new_secret_is_made_shown_once_and_the_old_one_signs_on(
         assert secret not in shown.text
 
 
+async def test_what_is_queued_for_the_target_is_looked_at(
+    api: httpx.AsyncClient, backend: Backend
+) -> None:
+    assert (await api.post(ROTATE)).status_code == 200
+    assert backend.engine.looked_again == ["ci"]
+
+
 async def test_an_ed25519_key_comes_with_its_public_key_and_is_followed_by_its_kind(
     api: httpx.AsyncClient,
 ) -> None:
