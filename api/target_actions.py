@@ -55,11 +55,11 @@ async def enable(services: TheServices, name: Name) -> Enabled:
     """
     stored = await services.store.targets.get(name)
     target = stored.spec
+    was = await services.states.reset(name)
     if not target.enabled:
         wanted = target.model_copy(update={"enabled": True})
         saved = await services.store.targets.put(wanted, if_version=stored.version)
         target = saved.spec
-    was = await services.states.reset(name)
     await release_held(services, stored.spec, target)
     try:
         await services.engine.drain(name, look_now=True)

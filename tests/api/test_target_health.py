@@ -162,6 +162,23 @@ async def test_enabling_switches_on_what_a_user_disabled_and_releases_what_it_he
     assert (answer["failed"], answer["redeliver"]) == (None, None)
 
 
+async def test_enabling_what_a_user_and_portcall_disabled_says_what_failed(api, backend):
+    spec = Target(name="ci", url="https://ci.example", enabled=False)
+    await backend.store.targets.put(spec)
+    backend.states.known["ci"] = DISABLED
+    backend.failed.runs = [object()]
+    put = backend.store.targets.put
+
+    async def put_and_forget(*args, **options):
+        """Put as the database does, which forgets what was held against the target."""
+        backend.states.known.pop("ci", None)
+        return await put(*args, **options)
+
+    backend.store.targets.put = put_and_forget
+    answer = await enable(api)
+    assert (answer["was"], answer["failed"]) == ("disabled", 1)
+
+
 async def test_enabling_a_healthy_target_changes_nothing(api, backend):
     before = await backend.store.targets.get("ci")
     answer = await enable(api)
