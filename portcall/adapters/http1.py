@@ -22,8 +22,12 @@ class Http1Connection:
         self._connection = httpcore.AsyncHTTP11Connection(_url(url).origin, stream)
 
     def is_idle(self) -> bool:
-        """Say whether another exchange may follow."""
-        return self._connection.is_idle()
+        """Say whether another exchange may follow.
+
+        Not where more came than the answer: it would be read as the answer to the next request.
+        """
+        spoken_on, _ = self._connection._h11_state.trailing_data  # noqa: SLF001 - nobody tells
+        return self._connection.is_idle() and not spoken_on
 
     async def exchange(
         self, request: OutgoingRequest, url: httpx.URL, journey: Journey

@@ -109,6 +109,24 @@ async def test_a_connection_that_the_receiver_closed_meanwhile_is_not_used(trans
     assert len(receiver.wires) == 3
 
 
+@pytest.mark.parametrize(
+    "more",
+    [b"HTTP/1.1 204 No Content\r\n\r\n", b"\r\n", b"HTTP/1.1 2"],
+    ids=["a whole answer", "a line", "the begin of an answer"],
+)
+async def test_what_comes_beyond_an_answer_is_not_taken_for_the_answer_to_the_next_request(
+    transport, more
+):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + more
+    receiver = HostileReceiver([read_request, send(answer), read_request, hang])
+    async with receiver.serving():
+        for _ in range(3):
+            url = f"http://127.0.0.1:{receiver.port}/"
+            exchange = await transport.send(a_request(url, headers=[("Content-Length", "2")]))
+            assert (exchange.response.status, exchange.response.body) == (200, b"ok")
+    assert len(receiver.wires) == 3
+
+
 async def test_a_connection_closed_just_as_the_next_request_comes_is_told_and_not_tried_again(
     transport,
 ):
