@@ -61,6 +61,7 @@ _ERRNO = {
     errno.ECONNRESET: "connection reset by {peer}",
     errno.EPIPE: "connection closed by {peer}",
 }
+_LONGEST_WORDS = 150
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
@@ -83,7 +84,7 @@ def _protocol_error(fault: Exception, journey: Journey) -> tuple[ErrorType, str]
         case FloodError():
             return ErrorType.PROTOCOL, f"{journey.other_side} sent more than {fault}"
         case httpcore.RemoteProtocolError() if "disconnected" not in str(fault):
-            return ErrorType.PROTOCOL, f"the response is not valid HTTP: {fault}"
+            return ErrorType.PROTOCOL, f"the response is not valid HTTP: {_short(fault)}"
         case httpcore.LocalProtocolError() | httpcore.UnsupportedProtocol():
             # The text of the fault may quote a header, and with it a secret.
             message = "the target's URL or headers make no valid HTTP request"
@@ -91,6 +92,15 @@ def _protocol_error(fault: Exception, journey: Journey) -> tuple[ErrorType, str]
         case httpx.InvalidURL():
             return ErrorType.PROTOCOL, "the target's URL is not valid"
     return None
+
+
+def _short(fault: Exception) -> str:
+    """Give the words of a fault, without the quotation where what was received is long.
+
+    It goes as a whole: a half of it may have half a secret, which nothing finds any more.
+    """
+    words = str(fault)
+    return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS].partition(":")[0]
 
 
 def _network_error(fault: Exception, journey: Journey, timeout: timedelta) -> tuple[ErrorType, str]:

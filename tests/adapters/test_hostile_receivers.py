@@ -201,6 +201,17 @@ HTTP1: dict[str, tuple[list[Step], Answered | Failed]] = {
         [read_request, send(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab")],
         Failed(ErrorType.PROTOCOL, NOT_HTTP + "illegal chunk header: bytearray(b'zz\\r\\n')"),
     ),
+    "has a header line of 90 kB that is none": (
+        [read_request, send(OK + b"\1" * 90_000 + b"\r\n\r\n")],
+        Failed(ErrorType.PROTOCOL, NOT_HTTP + "illegal header line"),
+    ),
+    "has a head of a chunk of 60 kB that is none": (
+        [
+            read_request,
+            send(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"x" * 60_000 + b"\r\n"),
+        ],
+        Failed(ErrorType.PROTOCOL, NOT_HTTP + "illegal chunk header"),
+    ),
     "has a chunk longer than a number can be": (
         [read_request, send(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 30 + b"\r\nab")],
         Failed(ErrorType.PROTOCOL, NOT_HTTP + "illegal chunk header"),
