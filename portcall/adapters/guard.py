@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore
 
@@ -29,19 +30,20 @@ _RESOLVER_THREADS = 32
 class SystemResolver:
     """Asks the operating system, in threads of its own.
 
-    A dead name server must not hold up what else runs in the process's default threads.
+    A dead name server must not hold up what else runs in the process's default threads, nor may
+    one host's take all of these: who asks for the same host meanwhile waits for the same answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look_up: Callable[..., Any] = socket.getaddrinfo) -> None:
         """Start no thread yet."""
+        self._look_up = look_up
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, "resolve")
+        self._asking: dict[str, asyncio.Future[Any]] = {}
 
     async def __call__(self, host: str) -> Sequence[Address]:
         """Give the addresses in the system's order (RFC 6724)."""
         try:
-            infos = await asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            )
+            infos = await asyncio.shield(self._asking.get(host) or self._ask(host))
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 raise ResolveError(f"no name server answered for {host}") from error
@@ -49,6 +51,14 @@ class SystemResolver:
         except UnicodeError as error:
             raise ResolveError(f"no such host: {host}") from error
         return [ip_address(info[4][0]) for info in infos]
+
+    def _ask(self, host: str) -> asyncio.Future[Any]:
+        asking = asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: self._look_up(host, None, type=socket.SOCK_STREAM)
+        )
+        self._asking[host] = asking
+        asking.add_done_callback(lambda _: self._asking.pop(host, None))
+        return asking
 
     def close(self) -> None:
         """Let the threads end; one that still waits for an answer is not waited for."""

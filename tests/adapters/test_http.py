@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import ssl
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -8,6 +9,7 @@ from ipaddress import ip_address, ip_network
 import httpcore
 import pytest
 
+from portcall.adapters.guard import SystemResolver
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.http_errors import TRANSLATED, attempt_error
 from portcall.adapters.journey import Journey
@@ -312,6 +314,29 @@ async def test_plain_http_to_a_tls_port_is_a_value(transport, tls_receiver):
     url = tls_receiver.url().replace("https:", "http:")
     exchange = await transport.send(a_request(url, timeout=1))
     assert exchange.error.type in (ErrorType.CONNECT, ErrorType.PROTOCOL)
+
+
+async def test_a_dead_name_server_of_one_host_does_not_hold_up_the_names_of_others():
+    dead = threading.Event()
+
+    def look_up(host, *_, **__):
+        if host == "dead.example":
+            dead.wait()
+        return [(None, None, None, None, ("192.0.2.7", 0))]
+
+    resolve = SystemResolver(look_up)
+    waiting = [asyncio.create_task(resolve("dead.example")) for _ in range(200)]
+    try:
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        async with asyncio.timeout(5):
+            assert await resolve("ci.example") == [ip_address("192.0.2.7")]
+    finally:
+        dead.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == [[ip_address("192.0.2.7")]] * 199
+    resolve.close()
 
 
 def all_subclasses(kind):
