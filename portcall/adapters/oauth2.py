@@ -153,6 +153,7 @@ def _token_of(auth: OAuth2Auth, response: ReceivedResponse) -> tuple[str, float]
     client = BackendApplicationClient(auth.client_id)
     try:
         token = client.parse_request_body_response(json.dumps(found))
+        lasts = _lasts(found.get("expires_in"))
     except OAuth2Error as error:
         why = f"{error.error}: {error.description}" if error.description else str(error.error)
         raise _NoTokenError(why) from None
@@ -161,9 +162,10 @@ def _token_of(auth: OAuth2Auth, response: ReceivedResponse) -> tuple[str, float]
     kind = token.get("token_type", "Bearer")
     if str(kind).lower() != "bearer":
         raise _NoTokenError(f"the token's type is {kind}, not Bearer")
-    if not _TOKEN.fullmatch(str(token["access_token"])):
+    access = found["access_token"]
+    if not (isinstance(access, str) and _TOKEN.fullmatch(access)):
         raise _NoTokenError("the token does not fit into a header")
-    return str(token["access_token"]), _lasts(found.get("expires_in"))
+    return access, lasts
 
 
 def _lasts(expires_in: Any) -> float:

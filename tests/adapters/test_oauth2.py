@@ -167,6 +167,11 @@ ECHO = json.dumps({"error": "invalid_client", "error_description": f"no client {
         (Answer(200, b" " * 70_000 + a_token().body), "the answer (HTTP 200) is no JSON object"),
         (a_token(None), "missing_token: Missing access token parameter."),
         (a_token(expires_in="soon"), "the answer (HTTP 200) is not understood"),
+        (a_token(expires_in=10**400), "the answer (HTTP 200) is not understood"),
+        (
+            Answer(200, b'{"access_token": null, "token_type": "Bearer"}'),
+            "the token does not fit into a header",
+        ),
         (a_token(token_type="mac"), "the token's type is mac, not Bearer"),
         (a_token("two words"), "the token does not fit into a header"),
         (a_token("a\r\nX: b"), "the token does not fit into a header"),
