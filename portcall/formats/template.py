@@ -26,6 +26,7 @@ from portcall.formats.template_language import (
     TemplateError,
     compiled,
     language,
+    while_filling,
 )
 from portcall.policies import Policy
 
@@ -127,15 +128,23 @@ def _bounded(pieces: Iterable[str]) -> str:
     """Put the pieces together while they cost little; each turn of a loop makes one at least."""
     # The thread's own processor time: a busy machine alone makes no template fail.
     kept, size, begin = [], 0, time.thread_time()
-    for piece in pieces:
-        kept.append(piece)
-        size += len(piece)
-        if len(kept) > _MOST_STEPS:
-            raise TemplateError(f"its loops take more than {_MOST_STEPS} steps")
-        if size > LARGEST:
-            raise TemplateError(f"it makes more than {LARGEST} characters")
+
+    def check_time() -> None:
         if time.thread_time() - begin > _LONGEST.total_seconds():
             raise TemplateError(f"it takes longer than {format_duration(_LONGEST)}")
+
+    watch = while_filling.set(check_time)
+    try:
+        for piece in pieces:
+            kept.append(piece)
+            size += len(piece)
+            if len(kept) > _MOST_STEPS:
+                raise TemplateError(f"its loops take more than {_MOST_STEPS} steps")
+            if size > LARGEST:
+                raise TemplateError(f"it makes more than {LARGEST} characters")
+            check_time()
+    finally:
+        while_filling.reset(watch)
     return "".join(kept)
 
 

@@ -2,17 +2,28 @@
 
 No assignments, macros, calls or arithmetic: a text is made of the event's own texts and the
 template's, once each, so that between two steps there is at most one pass over the template,
-and every turn of a loop is a step.
+and every turn of a loop is a step. `while_filling` is called at each turn of a loop that has an
+`if`, which puts out nothing where it does not hold, and before each filter.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any
 
-from jinja2 import ChainableUndefined, Template, TemplateSyntaxError, Undefined, meta, nodes
-from jinja2.filters import FILTERS
+from jinja2 import (
+    ChainableUndefined,
+    Template,
+    TemplateSyntaxError,
+    Undefined,
+    meta,
+    nodes,
+    pass_environment,
+)
+from jinja2.filters import FILTERS, do_unique
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
@@ -24,6 +35,7 @@ LARGEST = 256 * 1024
 _DEEPEST = 50
 _DEEPEST_FILTER = 5
 _LONGEST_SEPARATOR = 100
+_TURN = "_turn"
 _MEMBERS = RegistryEvent.model_fields.keys() - {"raw"}
 _KNOWN = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.CondExpr,
@@ -32,6 +44,10 @@ _KNOWN = (
     nodes.Not, nodes.And, nodes.Or,
 )  # fmt: skip
 _IN_LOOPS = (nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Filter)
+
+
+while_filling: ContextVar[Callable[[], None]] = ContextVar("while_filling", default=lambda: None)
+"""What raises TemplateError where filling in has cost too much."""
 
 
 class TemplateError(ValueError):
@@ -56,6 +72,9 @@ def compiled(env: SandboxedEnvironment, body: str) -> Compiled:
         _refuse(template, lambda node: _undeclared(node, undeclared))
         for loop in template.find_all(nodes.For):
             loop.body.insert(0, nodes.Output([nodes.TemplateData("")], lineno=loop.lineno))
+            if loop.test:
+                turn = nodes.Filter(nodes.Const(True), _TURN, [], [], None, None)
+                loop.test = nodes.And(turn, loop.test).set_lineno(loop.lineno)
         return Compiled(env.from_string(template), sum(1 for _ in _all(template)))
     except TemplateSyntaxError as error:
         raise TemplateError(f"line {error.lineno}: {error.message}") from None
@@ -74,8 +93,19 @@ def language(write: Callable[[Any], str]) -> SandboxedEnvironment:
         keep_trailing_newline=True,
     )
     env.globals.clear()
-    env.filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
+    filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
+    filters[_TURN] = lambda value: value
+    env.filters = {name: _watched(made) for name, made in filters.items()}
     return env
+
+
+def _watched(made: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(made)  # with the marks by which Jinja knows what it takes
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        while_filling.get()()
+        return made(*args, **kwargs)
+
+    return watched
 
 
 def _all(node: nodes.Node, depth: int = 0) -> Iterator[nodes.Node]:
@@ -153,8 +183,18 @@ def _split(text: Any, separator: str) -> list[str]:
     return str(text or "").split(separator)
 
 
+@pass_environment
+def _unique(*args: Any, **options: Any) -> list[Any]:
+    return list(do_unique(*args, **options))  # a generator is neither joined nor written as JSON
+
+
 _FILTERS = (
     "capitalize", "count", "d", "default", "first", "int", "last", "length", "lower", "sort",
-    "string", "title", "trim", "truncate", "unique", "upper", "urlencode",
+    "string", "title", "trim", "truncate", "upper", "urlencode",
 )  # fmt: skip
-_OWN_FILTERS: dict[str, Callable[..., Any]] = {"tojson": _json, "join": _join, "split": _split}
+_OWN_FILTERS: dict[str, Callable[..., Any]] = {
+    "tojson": _json,
+    "join": _join,
+    "split": _split,
+    "unique": _unique,
+}

@@ -133,6 +133,12 @@ def test_a_template_cannot_see_what_the_sandbox_hides():
     assert made("{{ ''.__class__.__mro__ }}{{ event.tags.__class__ }}") == ""
 
 
+def test_each_value_once_is_a_list_like_any_other():
+    event = but(tags=("b", "a", "b"))
+    assert made("{{ event.tags | unique | join(', ') }}", event=event) == "b, a"
+    assert made("{{ event.tags | unique | tojson }}", event=event) == '["b", "a"]'
+
+
 def test_loops_end():
     nested = "{% for a in event.tags %}" * 9 + "{% endfor %}" * 9
     said = fault(nested, event=but(tags=tuple("abcdefgh")))
@@ -168,6 +174,24 @@ def test_a_template_that_makes_little_of_much_takes_a_bounded_time(body):
         "it takes longer than 300ms",
         "its loops take more than 10000 steps",
     )
+    assert time.thread_time() - begin < 2
+
+
+HEAVY = "event.attributes.q | urlencode | urlencode | urlencode | urlencode | length"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% for a in event.tags if " + HEAVY + " == a %}{% endfor %}",
+        LOOPS.replace(" %}BODY", " if event.attributes ~ event.attributes == a %}"),
+        "{% if [" + ", ".join([HEAVY] * 50) + "] %}{% endif %}",
+    ],
+    ids=["a loop that filters all out", "within a loop", "many filters at once"],
+)
+def test_what_comes_to_no_step_takes_a_bounded_time_too(body):
+    begin = time.thread_time()
+    assert fault(body, event=LARGE) == "it takes longer than 300ms"
     assert time.thread_time() - begin < 2
 
 
