@@ -49,6 +49,12 @@ def format_duration(duration: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
+def about(duration: timedelta) -> str:
+    """Give it for people: to the second where it is one or more."""
+    seconds = duration.total_seconds()
+    return format_duration(timedelta(seconds=round(seconds)) if seconds >= 1 else duration)
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

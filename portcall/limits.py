@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from portcall.attempts import AttemptRecord
-from portcall.durations import format_duration
 from portcall.health import HealthChange, TargetHealth, after_attempt
 from portcall.policies import Target
 from portcall.ports.gate import Closed, NotYet, Permit, Room
@@ -148,10 +147,9 @@ def _full(standing: Standing, target: Target, now: datetime, *, queued: bool) ->
     if target.max_concurrent and standing.under_way(now) >= target.max_concurrent:
         return f"the target {target.name} takes {target.max_concurrent} at a time"
     if target.rate and standing.rate_at:
-        early = standing.rate_at - _ahead(_interval(target.rate)) - now
-        if early > timedelta():
-            wait = format_duration(max(early, timedelta(milliseconds=1)))
-            return f"the target {target.name} takes {target.rate}, the next in {wait}"
+        due = standing.rate_at - _ahead(_interval(target.rate))
+        if due > now:
+            return f"the target {target.name} takes {target.rate}, the next at {due:%H:%M:%S} UTC"
     return None
 
 

@@ -85,7 +85,7 @@ def decide(
     if record.outcome is AttemptOutcome.DELIVERED:
         return Delivered()
     if record.outcome is AttemptOutcome.BLOCKED:
-        return GiveUp(Outcome.BLOCKED, record.summary())
+        return GiveUp(Outcome.BLOCKED, record.error.message if record.error else record.summary())
     if not is_retryable(policy, record):
         return GiveUp(Outcome.REJECTED, f"{record.summary()} is not in retry_on")
     return _after_failure(policy, number, record, elapsed, chance, reconnected=reconnected)

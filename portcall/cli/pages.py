@@ -7,8 +7,8 @@ reader's terminal.
 import base64
 import binascii
 import json
+import shlex
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 from rich.text import Text
 
@@ -23,7 +23,7 @@ from portcall.attempts import (
 from portcall.cli.groups import deliveries_of, print_groups
 from portcall.cli.misses import print_misses
 from portcall.cli.tables import coloured, from_now, print_table, printable, screen, when
-from portcall.durations import format_duration
+from portcall.durations import about
 from portcall.events import Verification
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary
 
@@ -181,7 +181,8 @@ def _verification(found: Verification | None) -> str | None:
 def _print_attempt(record: AttemptRecord) -> None:
     title = f"\nAttempt {record.number}  {when(record.started_at)}  "
     line = Text(title, style="bold").append_text(coloured(record.outcome))
-    screen().print(line, Text(printable(record.summary())), soft_wrap=True)
+    said = record.summary().removeprefix(f"{record.outcome}: ")
+    screen().print(line, Text(printable(said)), soft_wrap=True)
     if record.request:
         print_request(record.request)
     if record.response:
@@ -189,7 +190,7 @@ def _print_attempt(record: AttemptRecord) -> None:
         _print_message("<", record.response)
     _say(f"  {_timings(record)}", "dim")
     if record.next_attempt_in is not None:
-        _say(f"  next attempt after {_about(record.next_attempt_in)}", "dim")
+        _say(f"  next attempt after {about(record.next_attempt_in)}", "dim")
 
 
 def print_request(request: RequestRecord) -> None:
@@ -231,17 +232,28 @@ def _timings(record: AttemptRecord) -> str:
     return ", ".join([*parts, *([f"peer {record.peer}"] if record.peer else [])])
 
 
-def _about(wait: timedelta) -> str:
-    seconds = wait.total_seconds()
-    return format_duration(timedelta(seconds=round(seconds)) if seconds >= 1 else wait)
-
-
 def _next_steps(delivery: DeliveryDetail) -> list[str]:
+    looks = _where_to_look(delivery)
     if delivery.outcome in (Outcome.DELIVERING, Outcome.WAITING):
-        return [f"portcall deliveries cancel {delivery.id}"]
-    if delivery.outcome in (Outcome.RETRYING, Outcome.HELD, Outcome.QUEUED):
-        return [f"portcall deliveries {verb} {delivery.id}" for verb in ("retry-now", "cancel")]
-    return [f"portcall deliveries redeliver {delivery.id}"]
+        verbs = ["cancel"]
+    elif delivery.outcome in (Outcome.RETRYING, Outcome.HELD, Outcome.QUEUED):
+        verbs = ["retry-now", "cancel"]
+    else:
+        verbs = ["redeliver"]
+    return [*looks, *(f"portcall deliveries {verb} {delivery.id}" for verb in verbs)]
+
+
+def _where_to_look(delivery: DeliveryDetail) -> list[str]:
+    """Name the command that shows what stands in the way, where that is the target or a line."""
+    if delivery.outcome is Outcome.WAITING:
+        repository = (
+            f" --repository {shlex.quote(delivery.repository)}" if delivery.repository else ""
+        )
+        line = f"--policy {delivery.policy} --target {delivery.target}{repository}"
+        return [f"portcall deliveries list {line}"]
+    if f"the target {delivery.target}" in (delivery.reason or ""):
+        return [f"portcall targets health {delivery.target}"]
+    return []
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:

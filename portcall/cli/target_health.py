@@ -118,8 +118,9 @@ def _print_all(items: list[dict[str, Any]], *, wide: bool) -> None:
 def print_health(item: Mapping[str, Any]) -> None:
     """Print one target: where it stands and why, then the figures, then what waits."""
     line = coloured(item["state"])
-    why = ": ".join(filter(None, [_by(item["disabled_by"]), item["reason"]]))
-    screen().print(line.append(printable(f" {why}".rstrip()), style="default"), soft_wrap=True)
+    by, reason = _by(item["disabled_by"]), item["reason"]
+    why = (f" {by}" if by else "") + (f": {reason}" if reason else "")
+    screen().print(line.append(printable(why), style="default"), soft_wrap=True)
     backlog = item["backlog"]
     waiting = [f"{count} {state}" for state, count in (backlog or {}).items() if count]
     print_facts(
@@ -136,6 +137,9 @@ def print_health(item: Mapping[str, Any]) -> None:
             or ("nothing" if backlog else "not known while Temporal is away"),
         }
     )
+    if item["state"] == "disabled":
+        print("\nWhat you can do")
+        print(f"  portcall targets enable {item['name']}")
 
 
 def _by(who: str | None) -> str:
@@ -145,7 +149,8 @@ def _by(who: str | None) -> str:
 def _figures(share: Mapping[str, Any]) -> str:
     if not share["attempts"]:
         return "no attempts"
-    said = f"{share['attempts']} attempts, {share['success_share']:.1%} delivered"
+    count = share["attempts"]
+    said = f"{count} attempt{'' if count == 1 else 's'}, {share['success_share']:.1%} delivered"
     if share["p50_ms"] is None:
         return said
     times = " / ".join(f"{share[f'p{p}_ms']:.0f}" for p in (50, 90, 99))

@@ -3,7 +3,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portcall.attempts import EventOutcome, Outcome, ResponseRecord
+from portcall.attempts import (
+    AttemptError,
+    AttemptOutcome,
+    ErrorType,
+    EventOutcome,
+    Outcome,
+    ResponseRecord,
+)
 from portcall.cli.options import moment
 from portcall.cli.pages import readable, verdict
 from portcall.errors import InvalidInputError
@@ -177,7 +184,6 @@ def test_the_verdict_is_one_sentence(changed: dict[str, object], sentence: str):
         (Outcome.RETRYING, ["retry-now", "cancel"]),
         (Outcome.HELD, ["retry-now", "cancel"]),
         (Outcome.QUEUED, ["retry-now", "cancel"]),
-        (Outcome.WAITING, ["cancel"]),
         (Outcome.BLOCKED, ["redeliver"]),
     ],
 )
@@ -189,6 +195,43 @@ def test_the_page_ends_with_what_can_be_done(
     assert page.partition("What you can do\n")[2].splitlines() == [
         f"  portcall deliveries {verb} {DELIVERY}" for verb in verbs
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "command"),
+    [
+        (
+            {"outcome": Outcome.QUEUED, "reason": "the target ci is paused until 12:00:00 UTC"},
+            "targets health ci",
+        ),
+        (
+            {"outcome": Outcome.BLOCKED, "reason": "Portcall has disabled the target ci: why"},
+            "targets health ci",
+        ),
+        (
+            {"outcome": Outcome.WAITING},
+            "deliveries list --policy deploy-prod --target ci --repository prod/app",
+        ),
+        (
+            {"outcome": Outcome.WAITING, "repository": None},
+            "deliveries list --policy deploy-prod --target ci",
+        ),
+    ],
+)
+def test_the_page_says_first_where_to_see_what_stands_in_the_way(
+    run: Run, backend: Backend, changed: dict[str, object], command: str
+):
+    backend.deliveries.found = [delivery(**changed)]
+    page = run("deliveries", "show", DELIVERY).out
+    assert page.partition("What you can do\n")[2].splitlines()[0] == f"  portcall {command}"
+
+
+def test_a_blocked_attempt_says_so_once(run: Run, backend: Backend):
+    error = AttemptError(type=ErrorType.BLOCKED, message="the policy all is disabled")
+    record = attempt(1, None).model_copy(update={"outcome": AttemptOutcome.BLOCKED, "error": error})
+    backend.deliveries.found = [delivery(outcome=Outcome.BLOCKED, attempt_records=(record,))]
+    page = run("deliveries", "show", DELIVERY).out
+    assert "blocked the policy all is disabled" in page
 
 
 def test_a_redelivery_is_set_apart_from_what_came_before(run: Run, backend: Backend):

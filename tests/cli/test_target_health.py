@@ -41,7 +41,7 @@ def test_one_is_shown_with_its_figures_and_what_waits_for_it(run: Run, filled: B
     filled.states.seen = Figures(attempts=8, delivered=6, p50=10.4, p90=20.5, p99=90.0)
     filled.deliveries.found = [delivery(outcome=Outcome.QUEUED, target="ci")]
     assert run("targets", "health", "ci").out.splitlines() == [
-        "failing HTTP 503\\x1b[2J",
+        "failing: HTTP 503\\x1b[2J",
         "Since              2026-07-30T12:00:00Z",
         "Failures in a row  4",
         "Last failed        2026-07-30T12:00:00Z",
@@ -69,7 +69,8 @@ def test_a_target_without_attempts_says_so(run: Run, filled: Backend):
     filled.states.seen = Figures(attempts=1)
     shown = run("targets", "health", "ci").out
     assert shown.startswith("disabled by Portcall: it answered 410\n")
-    assert "1 attempts, 0.0% delivered\n" in shown
+    assert "1 attempt, 0.0% delivered\n" in shown
+    assert shown.endswith("What you can do\n  portcall targets enable ci\n")
     assert "Waiting            nothing\n" in shown
 
 

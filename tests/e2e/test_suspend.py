@@ -112,7 +112,7 @@ async def test_what_a_policy_held_is_blocked_at_once_when_it_skips_instead(
     shown = await portcall.until(
         f"/api/v1/deliveries/{item['id']}", lambda shown: shown["outcome"] == "blocked"
     )
-    assert shown["reason"] == "blocked: the policy all is disabled"
+    assert shown["reason"] == "the policy all is disabled"
     assert receiver.requests == []
 
 

@@ -135,11 +135,12 @@ def test_a_rate_says_when_the_next_may_go():
     it, standing = target(rate="1/m"), Standing()
     _, standing = ask(standing, it)
     later = NOW + 20 * SECOND
-    assert ask(standing, it, later)[0] == NotYet("the target ci takes 1/m, the next in 40s")
+    why = "the target ci takes 1/m, the next at 10:01:00 UTC"
+    assert ask(standing, it, later)[0] == NotYet(why)
     assert (room(standing, it, later).now, room(standing, it, later).again_in) == (0, 40 * SECOND)
     assert isinstance(ask(standing, it, NOW + 60 * SECOND)[0], Permit)
     nearly = NOW + 60 * SECOND - timedelta(microseconds=3)
-    assert ask(standing, it, nearly)[0] == NotYet("the target ci takes 1/m, the next in 1ms")
+    assert ask(standing, it, nearly)[0] == NotYet(why)
 
 
 def test_the_limits_hold_together():

@@ -143,7 +143,7 @@ def test_the_documentation_shows_the_defaults():
             "3d",
             "expired after 3d, the last attempt with timeout: it went wrong",
         ),
-        (1, "blocked", "1s", "blocked: it went wrong"),
+        (1, "blocked", "1s", "it went wrong"),
     ],
 )
 def test_giving_up_says_why_in_a_sentence(number, what, elapsed, reason):
