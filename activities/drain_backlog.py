@@ -15,6 +15,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.heartbeats import heartbeats
 from activities.oldest_first import oldest_first
 from portcall.attempts import Outcome
 from portcall.durations import Duration
@@ -67,6 +68,10 @@ class DrainBacklog:
     @activity.defn(name="drain_backlog")
     async def drain_backlog(self, given: DrainInput) -> Drained:
         """Tell as many queued deliveries to go as there is room for, for some seconds."""
+        async with heartbeats():  # a look over a very long queue may take its time
+            return await self._drain(given)
+
+    async def _drain(self, given: DrainInput) -> Drained:
         info = activity.info()
         waited = info.started_time - info.current_attempt_scheduled_time
         queue = Queue(activity.client(), given, busy=waited > BUSY)
@@ -76,7 +81,6 @@ class DrainBacklog:
             again_in = await queue.look(room)
             if not queue.left:
                 await self._states.emptied(given.target)
-            activity.heartbeat(queue.signalled)
             if time.monotonic() + again_in.total_seconds() > until:
                 return queue.result(again_in)
             await asyncio.sleep(again_in.total_seconds())

@@ -1,5 +1,6 @@
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities.drain_backlog import FEWEST, DrainBacklog, Drained, DrainInput
+from activities.heartbeats import HEARTBEAT_SECONDS
 from activities.oldest_first import MOST, oldest_first
 from portcall.ids import OUTCOME
 from portcall.policies import Target
@@ -59,6 +61,7 @@ class Engine:
     asked: str = ""
     counts: int = 0
     largest: int = 0
+    takes: float = 0
 
     def _found(self, query: str) -> list[Queued]:
         found = [d for d in self.deliveries.values() if d.outcome == "queued"]
@@ -68,6 +71,7 @@ class Engine:
         return sorted(found, key=lambda d: d.run_id)
 
     async def count_workflows(self, query: str) -> Any:
+        await asyncio.sleep(self.takes)
         self.counts += 1
         self.asked = query
         return SimpleNamespace(count=len(self._found(query)))
@@ -111,6 +115,7 @@ async def drained(
     target: Target | None = None,
     budget: float = 0,
     waited: float = 0,
+    on_heartbeat: Callable[..., None] = lambda *_: None,
     **known: Any,
 ) -> tuple[Drained, ScriptedStates]:
     store, states = FakeStore(), ScriptedStates(*rooms, again_in=timedelta(milliseconds=20))
@@ -118,6 +123,7 @@ async def drained(
         await store.targets.put(target)
     drain = DrainBacklog(store, states, budget=timedelta(seconds=budget))  # type: ignore[arg-type]
     environment = ActivityEnvironment(client=engine)  # type: ignore[arg-type]
+    environment.on_heartbeat = on_heartbeat
     started = environment.info.started_time
     environment.info = replace(
         environment.info,
@@ -146,6 +152,14 @@ async def test_it_goes_on_for_as_long_as_its_budget_allows() -> None:
     assert engine.signalled == ["00001", "00002", "00003", "00000"]
     assert (found.signalled, found.left) == (4, 0)
     assert states.emptied_at == [4]
+
+
+async def test_a_look_that_takes_its_time_is_not_taken_for_dead() -> None:
+    engine, beats = an_engine(10), list[int]()
+    engine.takes = HEARTBEAT_SECONDS * 1.5
+    await drained(engine, 1, target=CI, on_heartbeat=lambda *_: beats.append(engine.counts))
+    assert beats == [0]
+    assert engine.signalled == ["00000"]
 
 
 async def test_an_empty_queue_is_told_of() -> None:
