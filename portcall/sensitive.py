@@ -8,20 +8,22 @@ from portcall.secrets import MASK, Concealed
 
 _SENSITIVE_NAME = re.compile(
     r"token|secret|passw|session|cookie|key$|(^|[-_])auth($|[-_]|oriz|entic)"
-    r"|(^|[-_])sig(nature)?$|^code$",
+    r"|(^|[-_])(sig(nature)?|pass|pwd|jwt|credentials?)$|^code$",
     re.IGNORECASE,
 )
 _PUBLIC_NAMES = frozenset({"webhook-signature", "www-authenticate", "proxy-authenticate"})
 _SECRET_PATH = re.compile(
     r"""(https?://(?:
-        hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/
-        |(?:[a-z]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/
-        |[\w.-]+\.webhook\.office\.com/webhookb2/
-        |outlook\.office(?:365)?\.com/webhook/
+        hooks\.slack(?:-gov)?\.com(?::\d+)?/(?:services|workflows|triggers)/
+        |(?:[a-z]+\.)?discord(?:app)?\.com(?::\d+)?/api/(?:v\d+/)?webhooks/\d+/
+        |[\w.-]+\.webhook\.office\.com(?::\d+)?/webhookb2/
+        |outlook\.office(?:365)?\.com(?::\d+)?/webhook/
     ))([^?#]+)""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Webhooks of chat services whose path is the credential: the public part, and the secret one."""
+_SECRET_PART = re.compile(r"(https?://api\.telegram\.org(?::\d+)?/bot)([^/?#]+)", re.IGNORECASE)
+"""Webhooks of chat services whose path, or a part of it, is the credential: the public part, and
+the secret one."""
 
 
 def is_sensitive(name: str) -> bool:
@@ -32,7 +34,8 @@ def is_sensitive(name: str) -> bool:
 def masked_url(url: str, mask: str = MASK) -> str:
     """Give a URL without user, sensitive query values and a path that is a credential."""
     place, mark, query = url.partition("?")
-    place = _SECRET_PATH.sub(lambda found: found[1] + mask, place)
+    for path in _SECRET_PATH, _SECRET_PART:
+        place = path.sub(lambda found: found[1] + mask, place)
     place = re.sub(r"//[^/]*@", f"//{mask}@", place)
     return place + mark + "&".join(_masked(parameter, mask) for parameter in query.split("&"))
 
@@ -40,7 +43,7 @@ def masked_url(url: str, mask: str = MASK) -> str:
 def secrets_in_url(url: str) -> Iterator[bytes]:
     """Give the credentials in a URL, percent-decoded."""
     place, _, query = url.partition("?")
-    if found := _SECRET_PATH.match(place):
+    if found := _SECRET_PATH.match(place) or _SECRET_PART.match(place):
         yield unquote_to_bytes(found[2])
         yield unquote_to_bytes(found[2].rstrip("/").rpartition("/")[2])
     if user := re.search(r"//([^/]*)@", place):

@@ -4,6 +4,7 @@ from portcall.secrets import MASK
 from portcall.sensitive import SecretUrl, masked_url, secrets_in_url
 
 SLACK = "https://hooks.slack.com/services/T0/B0/abcdef"
+TELEGRAM = "https://api.telegram.org/bot12:to-ken/sendMessage"
 
 
 @pytest.mark.parametrize(
@@ -11,6 +12,21 @@ SLACK = "https://hooks.slack.com/services/T0/B0/abcdef"
     [
         ("https://ci.example/hook?a=b", "https://ci.example/hook?a=b", []),
         (SLACK, "https://hooks.slack.com/services/X", [b"T0/B0/abcdef", b"abcdef"]),
+        (
+            "https://hooks.slack.com:443/services/T0/B0/abcdef",
+            "https://hooks.slack.com:443/services/X",
+            [b"T0/B0/abcdef", b"abcdef"],
+        ),
+        (
+            "https://api.telegram.org/bot12:to-ken/sendMessage?chat_id=7",
+            "https://api.telegram.org/botX/sendMessage?chat_id=7",
+            [b"12:to-ken", b"12:to-ken"],
+        ),
+        (
+            "https://ci.example/?pass=a&pwd=b&jwt=c&api-credential=d&compass=e",
+            "https://ci.example/?pass=X&pwd=X&jwt=X&api-credential=X&compass=e",
+            [b"a", b"b", b"c", b"d"],
+        ),
         (
             "https://discord.com/api/v10/webhooks/12/to-ken?wait=true",
             "https://discord.com/api/v10/webhooks/12/X?wait=true",
@@ -39,6 +55,7 @@ def test_a_url_is_shown_without_its_credentials(url, shown, secrets):
     [
         (f"https://x/?sig={MASK}&v=2", "https://x/?v=1&sig=abc", "https://x/?sig=abc&v=2"),
         (f"https://hooks.slack.com/services/{MASK}", SLACK, SLACK),
+        (f"https://api.telegram.org/bot{MASK}/sendMessage", TELEGRAM, TELEGRAM),
         (f"https://x/?a&sig={MASK}", "https://x/?b=1", f"https://x/?a&sig={MASK}"),
         ("https://x/?sig=new", "https://x/?sig=old", "https://x/?sig=new"),
         (f"https://hooks.slack.com/services/{MASK}", "https://x/y", None),
