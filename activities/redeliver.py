@@ -11,7 +11,7 @@ from datetime import datetime
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
-from portcall.errors import ConflictError, NotFoundError
+from portcall.errors import ConflictError, InvalidInputError, NotFoundError
 from portcall.events import Value
 from portcall.ports import FailedDeliveries
 from portcall.redeliveries import FailedCount, FailedFilter, FailedPage, FailedRun, Progress
@@ -67,6 +67,6 @@ class Redeliver:
         repeated = activity.info().attempt > 1
         try:
             done = await self._failed.send_again(run, reason=reason, repeated=repeated)
-        except (NotFoundError, ConflictError) as error:
+        except (NotFoundError, ConflictError, InvalidInputError) as error:
             return Progress(failed=1, problem=f"{run.id}: {error.message}")
         return Progress.model_validate({done: 1})

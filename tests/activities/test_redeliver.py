@@ -6,7 +6,12 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.redeliver import FindInput, Redeliver, SendAgainInput
-from portcall.errors import ConflictError, EngineUnavailableError, NotFoundError
+from portcall.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+)
 from portcall.redeliveries import FailedCount, FailedFilter, FailedRun, Progress
 from tests.fakes import FakeFailed
 
@@ -45,11 +50,13 @@ async def test_one_that_cannot_be_sent_again_stops_none_of_the_others():
     broken = {
         RUNS[0].id: NotFoundError("it is gone"),
         RUNS[1].id: ConflictError("it ended before it began"),
+        RUNS[2].id: InvalidInputError("Temporal refuses this"),
     }
-    failed = FakeFailed(list(RUNS), broken=broken)
-    done = await ActivityEnvironment().run(Redeliver(failed).send_again, given(*RUNS))
-    assert (done.redelivered, done.failed) == (1, 2)
-    assert done.problem == f"{RUNS[1].id}: it ended before it began"
+    last = FailedRun(id="delivery:s:3:p:ci", run_id="run-3")
+    failed = FakeFailed([*RUNS, last], broken=broken)
+    done = await ActivityEnvironment().run(Redeliver(failed).send_again, given(*RUNS, last))
+    assert (done.redelivered, done.failed) == (1, 3)
+    assert done.problem == f"{RUNS[2].id}: Temporal refuses this"
 
 
 async def test_an_outage_fails_the_activity_so_that_temporal_repeats_it():
