@@ -11,14 +11,16 @@ import httpcore
 import httpx
 
 from portcall.adapters.journey import Journey
+from portcall.adapters.streams import CountedStream
 from portcall.ports import OutgoingRequest, ReceivedResponse
 
 
 class Http1Connection:
     """A connection that speaks HTTP/1.1."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, url: httpx.URL) -> None:
+    def __init__(self, stream: CountedStream, url: httpx.URL) -> None:
         """Say nothing yet."""
+        self._stream = stream
         self._connection = httpcore.AsyncHTTP11Connection(_url(url).origin, stream)
 
     def is_idle(self) -> bool:
@@ -27,7 +29,8 @@ class Http1Connection:
         Not where more came than the answer: it would be read as the answer to the next request.
         """
         spoken_on, _ = self._connection._h11_state.trailing_data  # noqa: SLF001 - nobody tells
-        return self._connection.is_idle() and not spoken_on
+        idle = self._connection.is_idle() and not spoken_on
+        return idle and not self._stream.may_hold_more()
 
     async def exchange(
         self, request: OutgoingRequest, url: httpx.URL, journey: Journey

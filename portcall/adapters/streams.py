@@ -17,11 +17,31 @@ class CountedStream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream, journey: Journey) -> None:
         """Serve this journey first."""
         self._stream = stream
+        self._was_filled = False
         self.journey = journey
+
+    def may_hold_more(self) -> bool:
+        """Say whether something may have come that nobody has read, and no socket tells of.
+
+        The last read got all that it asked for, or a further record of TLS was received with it.
+        To look takes a byte away: for connections that are then not used again.
+        """
+        secured = self.get_extra_info("ssl_object")
+        if secured is None or self._was_filled:
+            return self._was_filled
+        try:
+            secured.read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            pass  # the other side has closed it
+        return True
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read, and count."""
-        data = await self._stream.read(min(max_bytes, _READ_BYTES), timeout)
+        most = min(max_bytes, _READ_BYTES)
+        data = await self._stream.read(most, timeout)
+        self._was_filled = len(data) == most
         self.journey.count(len(data))
         return data
 

@@ -127,6 +127,59 @@ async def test_what_comes_beyond_an_answer_is_not_taken_for_the_answer_to_the_ne
     assert len(receiver.wires) == 3
 
 
+async def test_nor_is_what_was_received_but_not_yet_read(transport):
+    """An answer that ends where a read of 16 KiB does leaves the rest unseen."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 16342\r\n\r\n"
+    answer = head + b"x" * 16342
+    assert len(answer) == 16 * 1024
+    more = b"HTTP/1.1 204 No Content\r\n\r\n"
+    receiver = HostileReceiver([read_request, send(answer + more), read_request, hang])
+    async with receiver.serving():
+        for _ in range(3):
+            url = f"http://127.0.0.1:{receiver.port}/"
+            exchange = await transport.send(a_request(url, headers=[("Content-Length", "2")]))
+            assert exchange.response.status == 200
+    assert len(receiver.wires) == 3
+
+
+async def test_nor_is_a_further_record_of_tls(transport, authority, tmp_path):
+    context = server_context(tmp_path, authority.issue("localhost"))
+
+    async def answer(reader, writer):
+        outgoing, incoming = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secured = context.wrap_bio(incoming, outgoing, server_side=True)
+        step = secured.do_handshake
+        while True:
+            try:
+                step()
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                if not (data := await reader.read(65536)):
+                    break
+                incoming.write(data)
+                continue
+            if step == secured.do_handshake:
+                step = lambda: secured.read(65536)  # noqa: E731
+                continue
+            secured.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            secured.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            writer.write(outgoing.read())
+            break
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for _ in range(3):
+            request = a_request(
+                f"https://localhost:{port}/",
+                headers=[("Content-Length", "2")],
+                tls=Tls(ca=authority.pem),
+            )
+            exchange = await transport.send(request)
+            assert exchange.response.status == 200
+
+
 async def test_a_connection_closed_just_as_the_next_request_comes_is_told_and_not_tried_again(
     transport,
 ):
