@@ -96,6 +96,26 @@ async def test_a_new_key_takes_the_old_ones_place_and_who_has_the_database_open_
     assert [file.name for file in tmp_path.iterdir() if "secret.key-" in file.name] == []
 
 
+async def test_no_key_lies_about_after_an_exchange_that_was_killed_while_it_wrote(
+    tmp_path: Path, rekey: Rekey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Nothing is tidied up after it."""
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    load_or_create_secret_key(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(Killed):
+            add_key(key_file(tmp_path))
+    assert (await rekey()).code == 0
+    assert {path.name for path in tmp_path.iterdir()} - before == {"secret.lock"}
+    assert stat.S_IMODE(key_file(tmp_path).stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("reached", ["the new key is in the file", "half is encrypted anew"])
 async def test_an_exchange_that_was_cut_short_is_taken_up_again(
     url: str, tmp_path: Path, rekey: Rekey, reached: str

@@ -144,16 +144,20 @@ def _unusable(path: Path, error: Exception) -> ConfigurationError:
 
 
 def _replace(path: Path, keys: str) -> None:
-    """Write the file anew, whole or not at all, also where the power fails."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".secret.key-")
+    """Write the file anew, whole or not at all, also where the power fails.
+
+    One name for what is not yet whole: of a process that was killed no keys are left behind.
+    """
+    name = path.with_name(".secret.key-new")
     try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(keys + "\n")
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        name.replace(path)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise _unusable(path, error) from error
     directory = os.open(path.parent, os.O_RDONLY)
     try:
