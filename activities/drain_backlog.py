@@ -45,13 +45,14 @@ class DrainInput(Value):
 
 
 class Drained(Value):
-    """How many were told to go, how many are left, and when to look again."""
+    """How many were told to go, how many are left and why, and when to look again."""
 
     signalled: int = 0
     left: int = 0
     again_in: Duration = BETWEEN_LOOKS
     oldest: datetime | None = None
     at_once: int = FEWEST
+    why: str = ""
 
 
 class DrainBacklog:
@@ -113,6 +114,7 @@ class Queue:
         self._oldest = given.oldest
         self._at_once = max(1, given.at_once // 4) if busy else given.at_once
         self._allowed = 0
+        self._why = ""
         self._most_told = 0
         self._came_back = False
         self._renewed = -math.inf
@@ -128,10 +130,12 @@ class Queue:
             again_in=again_in,
             oldest=self._oldest,
             at_once=self._at_once if self._came_back else more,
+            why=self._why if self.left else "",
         )
 
     async def look(self, room: Room) -> timedelta:
         """Tell the oldest to go, as many as may; give how soon to look again."""
+        self._why = room.why
         if time.monotonic() - self._renewed >= BETWEEN_LOOKS.total_seconds():
             self._renewed, self._allowed = time.monotonic(), self._at_once
             if not self._head:

@@ -108,7 +108,13 @@ def begun_anew(standing: Standing) -> Standing:
 
 
 def room(standing: Standing, target: Target, now: datetime) -> Room:
-    """Say how many queued deliveries may go now, and when to look again."""
+    """Say how many queued deliveries may go now, why not one, and when to look again."""
+    found = _room(standing, target, now)
+    why = _paused(standing, target, now) or _full(standing, target, now, queued=True)
+    return found if found.now else replace(found, why=why or "")
+
+
+def _room(standing: Standing, target: Target, now: datetime) -> Room:
     health = standing.health
     if health.disabled_at:
         return Room(MANY, LOOK_AGAIN)  # each ends at once, and says why

@@ -47,6 +47,7 @@ class Attempts:
             await self._waiting.end_if_cancelled()
             self._waiting.go_on = False
             started = workflow.now()
+            workflow.set_current_details(f"Attempt {number} is under way.")
             handle = workflow.start_activity_method(
                 AttemptDelivery.attempt_delivery,
                 AttemptInput(

@@ -11,7 +11,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.drain_backlog import DrainBacklog, Drained, DrainInput
-    from portcall.durations import format_duration
+    from portcall.durations import about
     from portcall.events import Value
     from workflows.long_history import is_long
 
@@ -89,10 +89,12 @@ class BacklogWorkflow:
     async def _wait(self, last: Drained, sent: int) -> None:
         """Wait for the next look, which the Web UI shows meanwhile."""
         due: datetime = workflow.now() + last.again_in
+        why = f": {last.why}" if last.why else ""
         workflow.set_current_details(
-            f"{sent} sent on, {last.left} left; the next look is at {due:%Y-%m-%d %H:%M:%S} UTC"
+            f"{sent} sent on, {last.left} left{why}; "
+            f"the next look is at {due:%Y-%m-%d %H:%M:%S} UTC"
         )
-        summary = f"{last.left} queued, next look in {format_duration(last.again_in)}"
+        summary = f"{last.left} queued{why or f', next look in {about(last.again_in)}'}"
         try:
             await workflow.wait_condition(
                 lambda: self._look_now, timeout=last.again_in, timeout_summary=summary

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from portcall.attempts import AttemptRecord, Outcome
-    from portcall.durations import format_duration
+    from portcall.durations import about
     from portcall.events import RegistryEvent, Value
     from portcall.ids import progress
     from portcall.policies import RetryPolicy
@@ -98,14 +98,16 @@ class DeliveryWorkflow:
             match decision:
                 case Delivered():
                     show(progress(Outcome.DELIVERED, number, status))
+                    workflow.set_current_details(f"Delivered: HTTP {status} at attempt {number}.")
                     return DeliveryResult(attempts=number, http_status=status)
                 case GiveUp(outcome=outcome, reason=reason):
                     show(progress(outcome, number, status))
+                    workflow.set_current_details(f"{outcome.value.capitalize()}: {reason}.")
                     await announce_given_up(delivery, outcome, reason, number, status)
                     raise ApplicationError(reason, type=f"Delivery{outcome.value.capitalize()}")
                 case TryAgain(delay=delay):
                     show(progress(Outcome.RETRYING, number, status, workflow.now() + delay))
-                    summary = f"attempt {number + 1} in {format_duration(delay)}"
+                    summary = f"attempt {number + 1} in {about(delay)}"
                     await self._waiting.wait(delay, summary)
                     number += 1
 

@@ -51,6 +51,7 @@ class GroupWorkflow:
             for match, events in per_target(self._window.taken):
                 deliveries.append(await start_delivery(events, match))
             if not self._left:
+                workflow.set_current_details("Its window is over.")
                 return tuple(deliveries)
             if sum(len(given.model_dump_json()) for given in self._left) < 2 * GROUP_BYTES:
                 self._go_on(None, self._left)
@@ -66,11 +67,13 @@ class GroupWorkflow:
                 continue
             if self._is_over or self._left or not self._window.add(given):
                 self._left.append(given)
+        until = self._since + self._group.window
+        so_far = f"{len(self._window.taken)} of at most {self._group.max} so far"
+        workflow.set_current_details(f"Gathers until {until:%Y-%m-%d %H:%M:%S} UTC; {so_far}.")
 
     async def _wait(self) -> None:
         """Wait for the window's end; begin a new run in between where history grows long."""
         until = self._since + self._group.window
-        workflow.set_current_details(f"Gathers until {until:%Y-%m-%d %H:%M:%S} UTC.")
         try:
             await workflow.wait_condition(
                 lambda: self._window.is_full or bool(self._left) or is_long(self._longest),

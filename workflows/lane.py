@@ -90,7 +90,7 @@ class LaneWorkflow:
                 await workflow.wait_condition(
                     lambda: self._current is not place or is_long(self._longest),
                     timeout=pause,
-                    timeout_summary="look whether it still goes on",
+                    timeout_summary=f"the turn of {place.delivery}",
                 )
             except TimeoutError:
                 await self._look(place)
@@ -114,4 +114,5 @@ class LaneWorkflow:
 
     def _show(self) -> None:
         whose = self._current.delivery if self._current else "nobody"
-        workflow.set_current_details(f"It is the turn of {whose}; {len(self._waiting)} wait.")
+        waiting = f"{len(self._waiting)} more in line" if self._waiting else "nobody else waits"
+        workflow.set_current_details(f"It is the turn of {whose}; {waiting}.")

@@ -30,7 +30,8 @@ async def turn(lane: str | None, event: RegistryEvent, waiting: Waiting) -> Asyn
         received_at=event.received_at,
     )
     await waiting.end_if_cancelled()
-    title = f"deliveries in order: {lane.rpartition(':')[0]}, {event.repository or 'no repository'}"
+    line = lane.removeprefix("lane:").rpartition(":")[0].replace(":", " → ")
+    title = f"deliveries in order: {line}, {event.repository or 'no repository'}"
     try:
         await _take(JoinInput(lane=lane, title=title[:255], place=place), waiting)
         yield
@@ -55,6 +56,6 @@ async def _take(joining: JoinInput, waiting: Waiting) -> None:
             retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=30)),
             summary="take a place in line",
         )
-        await waiting.wait_for_turn(timedelta(minutes=min(2**looks, 360)))
+        await waiting.wait_for_turn(timedelta(minutes=min(2**looks, 360)), joining.lane)
         looks += 1
     workflow.upsert_search_attributes(without_attempt(Outcome.DELIVERING))

@@ -26,19 +26,21 @@ class Waiting:
         self.go_on = signalled
         await self._until(lambda: self.go_on, delay, summary)
 
-    async def wait_for_turn(self, longest: timedelta) -> None:
+    async def wait_for_turn(self, longest: timedelta, lane: str) -> None:
         """Wait for the turn, at most so long, or for somebody who has it asked for again."""
         self.go_on = False
-        await self._until(lambda: self.turn or self.go_on, longest, "waits for its turn")
+        await self._until(lambda: self.turn or self.go_on, longest, f"waits for its turn in {lane}")
 
     async def end_if_cancelled(self) -> None:
         """End the workflow where that was asked for, be it before a worker took it up."""
         if self.cancel or workflow.cancellation_reason() is not None:
+            workflow.set_current_details("Cancelled.")
             workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
             await end_cancelled()
 
     async def _until(self, is_over: Callable[[], bool], delay: timedelta, summary: str) -> None:
-        """Wait; a cancellation ends the workflow."""
+        """Wait, which the Web UI shows meanwhile; a cancellation ends the workflow."""
+        workflow.set_current_details(f"Since {workflow.now():%Y-%m-%d %H:%M:%S} UTC: {summary}.")
         try:
             await workflow.wait_condition(
                 lambda: is_over() or self.cancel, timeout=delay, timeout_summary=summary

@@ -59,10 +59,11 @@ class TargetGate(Protocol):
 
 @dataclass(frozen=True)
 class Room:
-    """How many queued deliveries may go now, and when to look again if there are more."""
+    """How many queued deliveries may go now, why not one, and when to look again for more."""
 
     now: int
     again_in: timedelta
+    why: str = ""
 
 
 @dataclass(frozen=True)

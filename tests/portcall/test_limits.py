@@ -137,6 +137,7 @@ def test_a_rate_says_when_the_next_may_go():
     later = NOW + 20 * SECOND
     why = "the target ci takes 1/m, the next at 10:01:00 UTC"
     assert ask(standing, it, later)[0] == NotYet(why)
+    assert (room(standing, it, later).why, room(standing, it, NOW + 60 * SECOND).why) == (why, "")
     assert (room(standing, it, later).now, room(standing, it, later).again_in) == (0, 40 * SECOND)
     assert isinstance(ask(standing, it, NOW + 60 * SECOND)[0], Permit)
     nearly = NOW + 60 * SECOND - timedelta(microseconds=3)

@@ -5,9 +5,10 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -219,3 +220,8 @@ async def scripted_worker(
         asking = Worker(client, task_queue=verification_queue(queue), activities=[verify])
         async with asking:
             yield queue
+
+
+async def details(handle: WorkflowHandle[Any, Any]) -> str:
+    """Give what the Web UI shows of a workflow as its current details."""
+    return str(await handle.query("__temporal_workflow_metadata"))

@@ -21,7 +21,14 @@ from portcall.ids import (
 from portcall.policies import Target
 from portcall.ports import Room
 from tests.fakes import FakeStore
-from tests.workflows.scripted import PATIENT, ScriptedAttempts, a_record, an_event, scripted_worker
+from tests.workflows.scripted import (
+    PATIENT,
+    ScriptedAttempts,
+    a_record,
+    an_event,
+    details,
+    scripted_worker,
+)
 from tests.workflows.test_delivery import Delivery, queued, shown, until_shown
 from workflows.backlog import BacklogInput, BacklogResult, BacklogWorkflow
 from workflows.delivery import DeliveryInput, DeliveryWorkflow
@@ -48,8 +55,11 @@ class LateTarget(ScriptedAttempts):
 class ScriptedStates:
     """As much of `TargetStates` as a queue needs: the room at each look, the last one again."""
 
-    def __init__(self, *rooms: int, again_in: timedelta = timedelta(milliseconds=200)) -> None:
+    def __init__(
+        self, *rooms: int, again_in: timedelta = timedelta(milliseconds=200), why: str = ""
+    ) -> None:
         self.rooms = list(rooms)
+        self.why = why
         self.again_in = again_in
         self.looks = 0
         self.emptied_at: list[int] = []
@@ -58,7 +68,7 @@ class ScriptedStates:
         del target
         self.looks += 1
         now = self.rooms.pop(0) if len(self.rooms) > 1 else self.rooms[0]
-        return Room(now=now, again_in=self.again_in)
+        return Room(now=now, again_in=self.again_in, why=self.why)
 
     async def emptied(self, name: str) -> None:
         del name
@@ -186,7 +196,7 @@ async def test_while_it_waits_the_web_ui_shows_how_the_queue_stands(
     temporal_client: Client,
 ) -> None:
     attempts, target = LateTarget(), a_name()
-    states = ScriptedStates(0, again_in=timedelta(minutes=5))
+    states = ScriptedStates(0, again_in=timedelta(minutes=5), why="it is paused")
     drain_backlog = (await draining(states, target)).drain_backlog
     async with scripted_worker(temporal_client, attempts, more=[drain_backlog]) as queue:
         delivery = await start(temporal_client, queue, target)
@@ -203,8 +213,7 @@ async def test_while_it_waits_the_web_ui_shows_how_the_queue_stands(
             while not states.looks:
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
-        details = await walk.query("__temporal_workflow_metadata")
-        assert "0 sent on, 1 left; the next look is at" in str(details)
+        assert "0 sent on, 1 left: it is paused; the next look is at" in await details(walk)
         await walk.terminate()
         await delivery.terminate()
 

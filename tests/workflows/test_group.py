@@ -17,6 +17,7 @@ from tests.workflows.scripted import (
     ScriptedAttempts,
     ScriptedMatches,
     an_event,
+    details,
     scripted_worker,
 )
 from workflows.group import GroupWorkflow
@@ -183,7 +184,9 @@ async def test_a_group_that_is_gathered_twice_is_delivered_once(temporal_client:
 async def test_a_worker_that_goes_while_it_gathers_loses_nothing(temporal_client: Client) -> None:
     attempts, matches, events = ScriptedAttempts(200), gathering(most=4), pushes(4)
     async with scripted_worker(temporal_client, attempts, matches) as queue:
-        await run(temporal_client, queue, events[:3])
+        results = await run(temporal_client, queue, events[:3])
+        group = temporal_client.get_workflow_handle(results[0].groups[0].workflow_id)
+        assert "UTC; 3 of at most 4 so far." in await details(group)
     assert attempts.inputs == []
     async with scripted_worker(temporal_client, attempts, matches, queue=queue):
         await ends(temporal_client, await run(temporal_client, queue, events[3:]))

@@ -25,6 +25,7 @@ from tests.workflows.scripted import (
     ScriptedAttempts,
     ScriptedMatches,
     an_event,
+    details,
     scripted_worker,
 )
 from workflows.delivery import DeliveryResult, DeliveryWorkflow
@@ -99,6 +100,11 @@ async def until(delivery: Delivery, wanted: str) -> None:
     async with asyncio.timeout(10):
         while await outcome(delivery) != wanted:
             await asyncio.sleep(0.05)
+
+
+async def until_it_says(handle: WorkflowHandle[Any, Any], wanted: str) -> None:
+    while wanted not in await details(handle):
+        await asyncio.sleep(0.05)
 
 
 async def status(handle: Delivery) -> WorkflowExecutionStatus | None:
@@ -254,6 +260,26 @@ async def test_to_ask_again_does_not_jump_the_line(temporal_client: Client) -> N
         assert len(attempts.inputs) == 1
         await head.signal(DeliveryWorkflow.retry_now)
         await results([head, waiting])
+
+
+async def test_the_web_ui_shows_how_an_ordered_delivery_and_its_lane_stand(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(503, 200)
+    async with ordered(temporal_client, attempts, PATIENT) as policy:
+        first, second = pushes(2)
+        head = await policy.send(first)
+        await until(head, "retrying")
+        waiting = await policy.send(second)
+        await until(waiting, "waiting")
+        lane = temporal_client.get_workflow_handle(policy.lane())
+        async with asyncio.timeout(10):
+            await until_it_says(head, "UTC: attempt 2 in ")
+            await until_it_says(waiting, f"UTC: waits for its turn in {lane.id}.")
+            await until_it_says(lane, f"the turn of {head.id}; 1 more in line.")
+        await head.signal(DeliveryWorkflow.retry_now)
+        await results([head, waiting])
+        assert "Delivered: HTTP 200 at attempt 2." in await details(head)
 
 
 async def test_a_lane_that_somebody_ended_begins_anew_when_it_is_asked(
