@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.test_main_path import delivery_of, notify
@@ -10,17 +11,20 @@ from tests.fixtures.portcall import QUICK, Portcall, push
 from tests.fixtures.receiver import Receiver
 
 
-async def own_events(portcall: Portcall) -> list[dict[str, Any]]:
-    answer = await portcall.api.get("/api/v1/events", params={"source": "portcall", "limit": 200})
+async def own_events(portcall: Portcall, since: datetime | None = None) -> list[dict[str, Any]]:
+    params: dict[str, Any] = {"source": "portcall", "limit": 200}
+    if since:
+        params["since"] = since.isoformat()
+    answer = await portcall.api.get("/api/v1/events", params=params)
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
 
 
-async def settled(portcall: Portcall) -> Counter[str]:
+async def settled(portcall: Portcall, since: datetime) -> Counter[str]:
     """Wait until no own event and no delivery has come for a while; count the events by type."""
     before = (-1, -1)
     while True:
-        events = await own_events(portcall)
+        events = await own_events(portcall, since)
         page = await portcall.api.get("/api/v1/deliveries", params={"limit": 200})
         deliveries = page.json()["items"]
         now = len(events), len(deliveries)
@@ -34,13 +38,14 @@ async def test_what_fails_is_told_once_and_what_is_told_in_vain_is_not(
     portcall: Portcall, receiver: Receiver
 ) -> None:
     """The alerts go to one receiver that works, one that refuses and one that is gone for good."""
+    began = datetime.now(UTC)
     await portcall.configure(receiver.url("/refusing"), match={"sources": ["dist"]})
     for name in ("chat", "refusing", "gone"):
         await portcall.put("targets", name=name, url=receiver.url(f"/{name}"))
     receiver.answer(404, path="/refusing")
     receiver.answer(410, path="/gone")
     await delivery_of(portcall, await notify(portcall, repository="quiet/app"), "rejected")
-    assert await settled(portcall) == Counter()  # as long as no policy names portcall
+    assert await settled(portcall, began) == Counter()  # as long as no policy names portcall
 
     await portcall.put(
         "policies",
@@ -55,7 +60,7 @@ async def test_what_fails_is_told_once_and_what_is_told_in_vain_is_not(
     delivery = await delivery_of(portcall, event_id, "rejected")
     # Of the two events that the alerts cannot be delivered of, one tells that a target is off.
     told = {"delivery.rejected": 1, "target.disabled": 1}
-    assert await settled(portcall) == told
+    assert await settled(portcall, began) == told
     said = [r.body.decode() for r in receiver.requests if r.path == "/chat"]
     assert len(said) == 2
     rejected = next(text for text in said if "Delivery refused" in text)
@@ -66,7 +71,7 @@ async def test_what_fails_is_told_once_and_what_is_told_in_vain_is_not(
     await portcall.api.post(f"/api/v1/deliveries/{delivery['id']}/redeliver")
     told["delivery.rejected"] = 2  # sent again and refused again: that is another
     async with asyncio.timeout(20):
-        while await settled(portcall) != told:
+        while await settled(portcall, began) != told:
             await asyncio.sleep(0.5)
 
 

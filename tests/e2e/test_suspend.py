@@ -110,8 +110,9 @@ async def test_what_a_policy_held_is_blocked_at_once_when_it_skips_instead(
     [item] = await held(portcall, ids)
     await switch(portcall, receiver, "policies", SKIPPING)
     shown = await portcall.until(
-        f"/api/v1/deliveries/{item['id']}", lambda shown: shown["outcome"] == "blocked"
+        f"/api/v1/deliveries/{item['id']}", lambda shown: shown["closed_at"]
     )
+    assert shown["outcome"] == "blocked"
     assert shown["reason"] == "the policy all is disabled"
     assert receiver.requests == []
 
