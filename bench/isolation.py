@@ -66,7 +66,16 @@ class Bench:
         return range(first, self.next_number)
 
     async def notify(self, number: int) -> None:
-        await self.sender.post(push(f"prod/t{number % self.healthy}", number=number))
+        await self.post(f"t{number % self.healthy}", number)
+
+    async def post(self, target: str, number: int) -> None:
+        """Send an event for a target, again where it is not accepted, as a registry does."""
+        for _ in range(20):
+            with contextlib.suppress(RuntimeError):
+                await self.sender.post(push(f"prod/{target}", number=number))
+                return
+            await asyncio.sleep(0.5)
+        raise SystemExit(f"the event {number} was never accepted")
 
     async def trickle(self, targets: list[str], rate: float) -> None:
         """Send events for these targets in turn, at `rate` in all, until cancelled."""
@@ -74,7 +83,7 @@ class Bench:
         while True:
             await asyncio.sleep(max(0, began + sent / rate - time.monotonic()))
             [number] = self.numbers(1)
-            await self.sender.post(push(f"prod/{targets[sent % len(targets)]}", number=number))
+            await self.post(targets[sent % len(targets)], number)
             sent += 1
 
     async def run(self, others: list[str], rate: float, seconds: int) -> Result:

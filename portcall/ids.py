@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from temporalio.common import (
+    Priority,
     SearchAttributeKey,
     SearchAttributePair,
     SearchAttributeUpdate,
@@ -201,6 +202,16 @@ def progress(
 def without_attempt(outcome: Outcome) -> list[SearchAttributeUpdate[Any]]:
     """Give the change of attributes when a delivery is held or cancelled."""
     return [OUTCOME.value_set(outcome.value), NEXT_ATTEMPT_AT.value_unset()]
+
+
+def fair_share(key: str) -> Priority:
+    """Give the priority by which Temporal shares its task queues among keys, not first come.
+
+    Events share by repository and deliveries by target, so that many of one do not stand in
+    front of a single one of another. A key holds 64 bytes; a server may not know of it.
+    """
+    fits = len(key.encode(errors="replace")) <= 64 and key.isprintable()
+    return Priority(fairness_key=key if fits else derived_id([key]))
 
 
 def event_title(event: RegistryEvent) -> str:

@@ -51,6 +51,7 @@ async def start_delivery(events: Sequence[RegistryEvent], match: Match) -> str:
             id=workflow_id,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            priority=ids.fair_share(target),
             search_attributes=ids.delivery_attributes(
                 shown, policy, target, Outcome.WAITING if lane else Outcome.DELIVERING
             ),

@@ -23,6 +23,8 @@ _SETTINGS = (
     # One process polls and serves: more partitions only make polls miss.
     "--dynamic-config-value=matching.numTaskqueueReadPartitions=1",
     "--dynamic-config-value=matching.numTaskqueueWritePartitions=1",
+    # Task queues are shared among targets and repositories, not served first come.
+    "--dynamic-config-value=matching.enableFairness=true",
     # The dev server would read them from the database for each check of a search attribute.
     "--dynamic-config-value=system.forceSearchAttributesCacheRefreshOnRead=false",
     # The log's lists are visibility queries; the default is meant for a shared cluster.

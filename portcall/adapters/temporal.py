@@ -24,6 +24,7 @@ from portcall.ids import (
     event_attributes,
     event_title,
     event_workflow_id,
+    fair_share,
     release_workflow_id,
 )
 from portcall.ports import Held, Started
@@ -110,6 +111,7 @@ class TemporalEngine:
                         search_attributes=event_attributes(event),
                         memo=event_memo(event),
                         static_summary=event_title(event),
+                        priority=fair_share(event.repository or event.source),
                         rpc_timeout=timeout,
                     )
             except WorkflowAlreadyStartedError:

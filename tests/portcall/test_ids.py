@@ -18,6 +18,7 @@ from portcall.ids import (
     event_attributes,
     event_title,
     event_workflow_id,
+    fair_share,
     parse_delivery_id,
     plain_id,
     webhook_id,
@@ -158,3 +159,16 @@ def test_as_many_tags_are_searched_as_temporal_takes(tag: str):
 def test_the_title_of_a_group_says_how_many_events_it_has():
     title = delivery_title(event(repository="prod/app", tags=("v1",)), "deploy", "ci", 12)
     assert title == "12 events: artifact.pushed prod/app:v1 → ci (deploy)"
+
+
+@pytest.mark.parametrize("key", ["ci", "", "x" * 64])
+def test_a_share_is_by_the_name_itself(key: str) -> None:
+    assert fair_share(key).fairness_key == key
+
+
+@given(st.text(min_size=65) | st.just("a\ud800"))
+def test_a_long_name_shares_by_what_is_derived_from_it(key: str) -> None:
+    share = fair_share(key)
+    assert share == fair_share(key)
+    assert len((share.fairness_key or "").encode()) <= 64
+    assert share.fairness_key != key
