@@ -89,12 +89,13 @@ def _hub_headers(target: Target, body: bytes) -> Headers:
     return ((HUB_SIGNATURE, hub_signature(target.hub_secret.get_secret_value(), body)),)
 
 
+def is_ours(name: str) -> bool:
+    """Whether Portcall sets this header itself, so that a target's own is not sent."""
+    return name.lower() in _OURS or name.lower().startswith("webhook-")
+
+
 def _allowed(headers: Iterable[tuple[str, str]]) -> Headers:
-    return tuple(
-        (name, value)
-        for name, value in headers
-        if name.lower() not in _OURS and not name.lower().startswith("webhook-")
-    )
+    return tuple((name, value) for name, value in headers if not is_ours(name))
 
 
 def _merged(*layers: Headers) -> Headers:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from portcall.auth import NoAuth, OAuth2Auth
+from portcall.auth import HeaderAuth, NoAuth, OAuth2Auth
+from portcall.outgoing import is_ours
 from portcall.policies import Target
 from portcall.sensitive import is_sensitive, secrets_in_url
 from portcall.signing import SHORTEST_KEY
@@ -15,7 +16,11 @@ from portcall.signing import SHORTEST_KEY
 
 def doubts(target: Target) -> list[str]:
     """Give what one should know, each beginning with its field."""
-    return [*_doubts_of_connection(target), *_doubts_of_credentials(target)]
+    return [
+        *_doubts_of_connection(target),
+        *_doubts_of_credentials(target),
+        *_doubts_of_headers(target),
+    ]
 
 
 def _doubts_of_connection(target: Target) -> Iterator[str]:
@@ -37,6 +42,13 @@ def _doubts_of_credentials(target: Target) -> Iterator[str]:
     hub = target.hub_secret
     if hub and len(hub.get_secret_value().encode()) < SHORTEST_KEY:
         yield f"hub_secret: shorter than {SHORTEST_KEY} bytes, it can be guessed from a signature"
+
+
+def _doubts_of_headers(target: Target) -> Iterator[str]:
+    for name in filter(is_ours, target.headers):
+        yield f"headers.{name}: Portcall sets this header itself; yours is not sent"
+    if isinstance(target.auth, HeaderAuth) and is_ours(target.auth.name):
+        yield f"auth.name: Portcall sets {target.auth.name} itself; the credential is not sent"
 
 
 def _has_credential(target: Target) -> bool:

@@ -28,6 +28,10 @@ SIGNED = {"secrets": [OLD]}
         ({"auth": {**OAUTH2, "token_url": "https://login.example/"}}, []),
         ({"auth": {**OAUTH2, "token_url": "http://login.example/"}}, ["auth.token_url"]),
         ({"auth": {**OAUTH2, "token_url": "http://127.0.0.1/"}}, []),
+        ({"headers": {"X-Team": "a"}}, []),
+        ({"headers": {"Host": "a", "Webhook-Id": "b"}}, ["headers.Host", "headers.Webhook-Id"]),
+        ({"auth": {"type": "header", "name": "X-Api-Key", "value": "v"}}, []),
+        ({"auth": {"type": "header", "name": "Connection", "value": "v"}}, ["auth.name"]),
     ],
 )
 def test_what_is_less_safe_than_it_looks_is_told_by_its_field(fields, told):
