@@ -146,7 +146,7 @@ async def test_a_paused_target_is_tried_by_one_and_recovers(worker: Worker) -> N
     answer = await worker.gate.enter(target, queued=False)
     assert isinstance(answer, NotYet)
     assert answer.reason.endswith("UTC: 3 failures in a row, the last: HTTP 503")
-    assert await worker.states.room(target) == Room(0, timedelta(seconds=10))
+    assert await worker.states.room(target) == Room(0, timedelta(seconds=10), answer.reason)
     worker.clock.go_on(timedelta(seconds=10))
     assert (await worker.states.room(target)).now == 1
     first = await worker.gate.enter(target, queued=True)
