@@ -101,9 +101,10 @@ class DeliveryWorkflow:
                     workflow.set_current_details(f"Delivered: HTTP {status} at attempt {number}.")
                     return DeliveryResult(attempts=number, http_status=status)
                 case GiveUp(outcome=outcome, reason=reason):
+                    await announce_given_up(delivery, outcome, reason, number, status)
+                    # In one task with the end, so that nobody sees the outcome without its reason.
                     show(progress(outcome, number, status))
                     workflow.set_current_details(f"{outcome.value.capitalize()}: {reason}.")
-                    await announce_given_up(delivery, outcome, reason, number, status)
                     raise ApplicationError(reason, type=f"Delivery{outcome.value.capitalize()}")
                 case TryAgain(delay=delay):
                     show(progress(Outcome.RETRYING, number, status, workflow.now() + delay))

@@ -148,7 +148,7 @@ async def all_that_came_of_it(client: Client, queue: str) -> Counter[tuple[str, 
         found = [w async for w in client.list_workflows(f"TaskQueue = '{queue}'")]
         shown = [w.typed_search_attributes for w in found]
         now = Counter((a[ids.EVENT_TYPE], a.get(ids.TARGET) or "") for a in shown)
-        if now == before and all(w.close_time for w in found):
+        if now and now == before and all(w.close_time for w in found):
             return now
         before = now
         await asyncio.sleep(0.7)
