@@ -37,8 +37,9 @@ log = structlog.get_logger(__name__)
 class Rejections:
     """Remembers what was told last of each source, so that Temporal is asked but once."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, *, pause: float = PAUSE) -> None:
         """Begin with nothing told."""
+        self._pause = pause
         self._intake = intake
         self._told: dict[tuple[str, Rejection], str] = {}
         self._telling: set[asyncio.Task[None]] = set()
@@ -68,5 +69,5 @@ class Rejections:
             await self._intake.accept(OWN_SOURCE, [event])
         except UnavailableError as error:
             log.warning("nobody is told of what was rejected", source=told[0], why=error.message)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
             self._told.pop(told)

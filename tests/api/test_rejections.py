@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from api import intake, rejections
+from api import intake
 from api.rejections import Rejections
 from portcall.auth import BearerAuth, NoAuth
 from portcall.errors import UnavailableError
@@ -113,13 +113,9 @@ async def test_while_temporal_is_away_what_is_told_waits_in_the_inbox(
     assert entry.events[0].type == "source.rejected"
 
 
-async def test_what_could_not_be_told_is_told_later(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rejections, "PAUSE", 0.02)
-    monkeypatch.setattr(intake, "PAUSE", 0.02)
+async def test_what_could_not_be_told_is_told_later(backend: Backend) -> None:
     backend.engine.available = backend.inbox.switch.available = False
-    teller = Rejections(backend.services().intake)
+    teller = Rejections(backend.services().intake, pause=0.02)
     teller.note("dist", Rejection.CREDENTIAL, "it is wrong")
     teller.note("dist", Rejection.CREDENTIAL, "it is wrong")
     assert len(teller._telling) == 1
