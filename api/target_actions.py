@@ -67,7 +67,7 @@ async def enable(services: TheServices, name: Name) -> Enabled:
         log.warning("queued deliveries go on later", target=name, why=error.message)
     failed, redeliver = await _failed_since(services, target, was)
     return Enabled(
-        was=was.state(datetime.now(UTC)) if stored.spec.enabled else TargetState.DISABLED,
+        was=was.state if stored.spec.enabled else TargetState.DISABLED,
         health=await health_of(services, target),
         failed=failed,
         redeliver=redeliver,

@@ -85,11 +85,11 @@ async def list_target_health(
 ) -> Page[Standing]:
     """Give where every target stands, by name."""
     found = await services.store.targets.list(after=cursor or "", limit=limit + 1)
-    unhealthy, now = await services.states.unhealthy(), datetime.now(UTC)
+    unhealthy = await services.states.unhealthy()
     targets = [stored.spec for stored in found]
     return Page(
         items=[
-            Standing(**_standing(target, unhealthy.get(target.name, TargetHealth()), now))
+            Standing(**_standing(target, unhealthy.get(target.name, TargetHealth())))
             for target in targets[:limit]
         ],
         next_cursor=targets[limit - 1].name if len(targets) > limit else None,
@@ -110,7 +110,7 @@ async def health_of(services: Services, target: Target) -> Health:
     hour = await services.states.figures(target.name, now - timedelta(hours=1))
     day = await services.states.figures(target.name, now - timedelta(days=1))
     return Health(
-        **_standing(target, known, now),
+        **_standing(target, known),
         last_success_at=known.last_success_at,
         last_failure_at=known.last_failure_at,
         last_error=known.last_error,
@@ -121,8 +121,8 @@ async def health_of(services: Services, target: Target) -> Health:
     )
 
 
-def _standing(target: Target, known: TargetHealth, now: datetime) -> dict[str, Any]:
-    state, since, reason, by = known.state(now), known.failing_since, known.last_error, None
+def _standing(target: Target, known: TargetHealth) -> dict[str, Any]:
+    state, since, reason, by = known.state, known.failing_since, known.last_error, None
     if not target.enabled:
         fate = f"is disabled and {target.while_disabled}s what arrives"
         state, since, reason, by = TargetState.DISABLED, None, f"it {fate}", "user"

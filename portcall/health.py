@@ -58,9 +58,9 @@ class TargetHealth(Value):
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
 
-    def state(self, now: datetime) -> TargetState:
-        """Say where it stands; `paused` until an attempt after the pause has ended."""
-        del now
+    @property
+    def state(self) -> TargetState:
+        """Where it stands; `paused` until an attempt after the pause has ended."""
         if self.disabled_at:
             return TargetState.DISABLED
         if self.paused_until:

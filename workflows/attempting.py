@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
-from temporalio.common import Priority
 from temporalio.common import RetryPolicy as NativeRetry
 from temporalio.exceptions import ActivityError
 
@@ -13,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.attempt_delivery import AttemptDelivery, AttemptInput
     from activities.attempt_failure import Pause, record_of_failure
     from portcall.attempts import AttemptRecord, Outcome
-    from portcall.ids import without_attempt
+    from portcall.ids import fair_share, without_attempt
     from portcall.retry import GiveUp, expired
     from workflows.waiting import Waiting
 
@@ -58,7 +57,7 @@ class Attempts:
                 retry_policy=ONCE,
                 cancellation_type=workflow.ActivityCancellationType.ABANDON,
                 summary=f"attempt {number} → {delivery.target}",
-                priority=Priority(fairness_key=delivery.target),
+                priority=fair_share(delivery.target),
             )
             found = await self._recorded(handle, number, started)
             if isinstance(found, AttemptRecord):

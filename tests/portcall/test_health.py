@@ -74,7 +74,7 @@ def rules():
 @pytest.mark.parametrize(("attempts", "differs", "then", "tells"), rules())
 def test_the_rules_are_those_of_the_documentation(attempts, differs, then, tells):
     health, now, told = after(attempts, target(differs))
-    stands = str(health.state(now))
+    stands = str(health.state)
     if health.paused_until:
         stands += f" for {format_duration(health.paused_until - now)}"
     assert (stands, [change.type for change in told]) == (then, tells.split())
@@ -160,10 +160,10 @@ def test_a_failure_without_response_or_error_is_the_receivers():
 
 
 def test_the_state_is_said_in_a_word():
-    assert TargetHealth().state(BEGAN) is TargetState.HEALTHY
-    assert TargetHealth(failing_since=BEGAN).state(BEGAN) is TargetState.FAILING
-    assert TargetHealth(failing_since=BEGAN, paused_until=BEGAN).state(BEGAN) is TargetState.PAUSED
-    assert TargetHealth(disabled_at=BEGAN, paused_until=BEGAN).state(BEGAN) is TargetState.DISABLED
+    assert TargetHealth().state is TargetState.HEALTHY
+    assert TargetHealth(failing_since=BEGAN).state is TargetState.FAILING
+    assert TargetHealth(failing_since=BEGAN, paused_until=BEGAN).state is TargetState.PAUSED
+    assert TargetHealth(disabled_at=BEGAN, paused_until=BEGAN).state is TargetState.DISABLED
 
 
 def test_a_success_that_was_noticed_late_ends_the_failing_before_it_alone():

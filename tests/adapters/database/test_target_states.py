@@ -142,7 +142,7 @@ async def test_a_failure_is_known_until_a_success(worker: Worker) -> None:
 async def test_a_paused_target_is_tried_by_one_and_recovers(worker: Worker) -> None:
     target = await stored(worker, breaker=Breaker(failures=3))
     assert await worker.attempts(target, 503, 503, 503) == []
-    assert (await worker.states.health("ci")).state(worker.clock()) is TargetState.PAUSED
+    assert (await worker.states.health("ci")).state is TargetState.PAUSED
     answer = await worker.gate.enter(target, queued=False)
     assert isinstance(answer, NotYet)
     assert answer.reason.endswith("UTC: 3 failures in a row, the last: HTTP 503")
