@@ -32,14 +32,30 @@ async def turn(lane: str | None, event: RegistryEvent, waiting: Waiting) -> Asyn
     await waiting.end_if_cancelled()
     line = lane.removeprefix("lane:").rpartition(":")[0].replace(":", " → ")
     title = f"deliveries in order: {line}, {event.repository or 'no repository'}"
-    try:
+    async with place_in(lane, place):
         await _take(JoinInput(lane=lane, title=title[:255], place=place), waiting)
         yield
+
+
+@asynccontextmanager
+async def place_in(lane: str, place: Place) -> AsyncIterator[None]:
+    """Give the place up after the block, unless it is only that the worker drops this run."""
+    dropped = False
+    try:
+        yield
+    except GeneratorExit:
+        dropped = True
+        raise
     finally:
-        try:
-            await workflow.get_external_workflow_handle(lane).signal("ended", place)
-        except ApplicationError:
-            workflow.logger.info("the lane is empty already", extra={"lane": lane})
+        if not dropped:
+            await _leave(lane, place)
+
+
+async def _leave(lane: str, place: Place) -> None:
+    try:
+        await workflow.get_external_workflow_handle(lane).signal("ended", place)
+    except ApplicationError:
+        workflow.logger.info("the lane is empty already", extra={"lane": lane})
 
 
 async def _take(joining: JoinInput, waiting: Waiting) -> None:

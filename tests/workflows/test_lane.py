@@ -31,6 +31,7 @@ from tests.workflows.scripted import (
 from workflows.delivery import DeliveryResult, DeliveryWorkflow
 from workflows.lane import LaneWorkflow
 from workflows.registry_event import RegistryEventInput, RegistryEventWorkflow
+from workflows.turns import place_in
 
 Delivery = WorkflowHandle[DeliveryWorkflow, DeliveryResult]
 BURST = 10
@@ -297,6 +298,18 @@ async def test_a_lane_that_somebody_ended_begins_anew_when_it_is_asked(
         assert (await head.result()).attempts == 2
         await waiting.signal(DeliveryWorkflow.retry_now)
         assert (await waiting.result()).attempts == 1
+
+
+async def test_a_run_that_the_worker_drops_keeps_its_place() -> None:
+    """Python closes what it collects outside of any workflow, where nothing can be signalled."""
+
+    async def delivering() -> None:
+        async with place_in("lane:p:ci:0", nobody()):
+            await asyncio.get_running_loop().create_future()
+
+    running = delivering()
+    running.send(None)
+    running.close()
 
 
 async def test_the_lane_sees_that_one_was_ended_from_outside(temporal_client: Client) -> None:
