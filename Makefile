@@ -50,7 +50,7 @@ check: lint types imports ## lint, types, import contracts
 
 .PHONY: test
 test: packages check ## everything: check, then the tests (starts Temporal, PostgreSQL and a registry)
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 .PHONY: packages
 packages:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.fixtures.portcall",
     "tests.fixtures.postgres",
+    "tests.fixtures.programs",
     "tests.fixtures.receiver",
     "tests.fixtures.registry",
     "tests.fixtures.temporal",
