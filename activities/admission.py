@@ -48,7 +48,10 @@ class Admission:
         self, permit: Permit, record: AttemptRecord | None, event: RegistryEvent
     ) -> None:
         """Give the permit back; raises nothing but a cancellation."""
-        for change in await self._gate.leave(permit, record):
+        changes = await self._gate.leave(permit, record)
+        if permit.is_test and record:  # whatever it showed, a pause may be over
+            await self._look_again(permit.target.name)
+        for change in changes:
             if change.type == RECOVERED:
                 await self._look_again(change.target)
             if may_tell(change, event.source):

@@ -1,5 +1,6 @@
 """`/api/v1/policies`: the users' rules, and which of them match an event that one describes."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +34,8 @@ async def check(services: Services, policy: Policy) -> FieldErrors:
         errors.append({"field": "format", "message": message})
     if policy.template:
         try:
-            Template(policy.template.body, policy.template.content_type).check()
+            template = Template(policy.template.body, policy.template.content_type)
+            await asyncio.to_thread(template.check)
         except TemplateError as error:
             errors.append({"field": "template.body", "message": str(error)})
     known = {stored.spec.name for stored in await services.store.targets.list()}

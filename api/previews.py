@@ -1,7 +1,9 @@
 """`/api/v1/policies/{name}/preview`: the requests that an event would cause, secrets masked."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -71,9 +73,11 @@ async def preview(services: TheServices, name: Name, question: PreviewQuestion) 
     skipping = {t.name for t in targets if not (t.enabled or is_holding(t))}
     answers = explain(policy, event, skipping)
     others: Sequence[RegistryEvent] = question.more or [_like(event)]
+    # A template may take its 0.3 s, during which other requests go on.
+    make = partial(_requests, services, policy, targets)
     return Preview(
-        requests=_requests(services, policy, targets, [event]),
-        grouped=_requests(services, policy, targets, [event, *others]) if policy.group else (),
+        requests=await asyncio.to_thread(make, [event]),
+        grouped=await asyncio.to_thread(make, [event, *others]) if policy.group else (),
         misses=tuple(answer for answer in answers if isinstance(answer, Miss)),
     )
 

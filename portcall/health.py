@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # policies name the source of Portcall's own events, which th
 LONGEST_WAIT = timedelta(hours=24)
 """The longest that a receiver's `Retry-After` pauses a target."""
 
+GONE = 410
+"""The receiver is gone for good, which disables its target (RFC 9110, section 15.5.11)."""
+
 DISABLED = "target.disabled"
 RECOVERED = "target.recovered"
 
@@ -170,7 +173,7 @@ def _delivered(health: TargetHealth, target: "Target", now: datetime, *, probe: 
 def _why_disabled(
     failed: TargetHealth, target: "Target", record: AttemptRecord, now: datetime
 ) -> str | None:
-    if record.http_status == 410:
+    if record.http_status == GONE:
         return "it answered 410 Gone"
     since, limit = failed.failing_since or now, target.disable_after
     if limit is None or failed.failures < 2 or now - since < limit:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType, Outcome
 from portcall.durations import format_duration
+from portcall.health import GONE
 from portcall.policies import RetryPolicy
 
 
@@ -87,7 +88,8 @@ def decide(
     if record.outcome is AttemptOutcome.BLOCKED:
         return GiveUp(Outcome.BLOCKED, record.error.message if record.error else record.summary())
     if not is_retryable(policy, record):
-        return GiveUp(Outcome.REJECTED, f"{record.summary()} is not in retry_on")
+        gone = ", and disables the target" if record.http_status == GONE else ""
+        return GiveUp(Outcome.REJECTED, f"{record.summary()} is not in retry_on{gone}")
     return _after_failure(policy, number, record, elapsed, chance, reconnected=reconnected)
 
 
@@ -105,7 +107,8 @@ def _after_failure(
     if policy.reconnect and number == 1 and left > timedelta() and _found_no_connection(record):
         return AT_ONCE
     if counted >= attempts_allowed(policy):
-        reason = f"{number} of {number} attempts failed, the last with {record.summary()}"
+        how_many = f"{counted} of {counted} attempts{' and one made at once' * reconnected}"
+        reason = f"{how_many} failed, the last with {record.summary()}"
         return GiveUp(Outcome.EXHAUSTED, reason)
     if left <= timedelta():
         return expired(policy, f"the last attempt with {record.summary()}")

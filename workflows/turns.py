@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.join_lane import JoinInput, Place, join_lane
@@ -65,13 +65,18 @@ async def _take(joining: JoinInput, waiting: Waiting) -> None:
     """
     waiting.turn, looks = False, 0
     while not waiting.turn:
-        await workflow.execute_activity(
-            join_lane,
-            joining,
-            start_to_close_timeout=timedelta(seconds=10),
-            retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=30)),
-            summary="take a place in line",
-        )
+        try:
+            await workflow.execute_activity(
+                join_lane,
+                joining,
+                start_to_close_timeout=timedelta(seconds=10),
+                retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=30)),
+                summary="take a place in line",
+            )
+        except ActivityError as error:
+            if not is_cancelled_exception(error):
+                raise
+            await waiting.end_if_cancelled()
         await waiting.wait_for_turn(timedelta(minutes=min(2**looks, 360)), joining.lane)
         looks += 1
     workflow.upsert_search_attributes(without_attempt(Outcome.DELIVERING))

@@ -16,7 +16,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from portcall.errors import EngineUnavailableError, InvalidInputError, NotFoundError
+from portcall.errors import (
+    ConfigurationError,
+    EngineUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+)
 from portcall.events import RegistryEvent
 from portcall.ids import (
     TASK_QUEUE,
@@ -43,9 +48,13 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
     """Connect as the SDK's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, ...).
 
     `lazy` connects at the first call, so that the API starts while Temporal is away. Raise
-    EngineUnavailableError otherwise. On loopback compression would be processor time for nothing.
+    EngineUnavailableError otherwise, and ConfigurationError where the variables are wrong. On
+    loopback compression would be processor time for nothing.
     """
-    config = ClientConfig.load_client_connect_config()
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except RuntimeError as error:
+        raise ConfigurationError(f"how to connect to Temporal is not clear: {error}") from error
     address = config.setdefault("target_host", DEFAULT_ADDRESS)
     compression = GrpcCompression.NONE if address.startswith(_LOOPBACK) else GrpcCompression.GZIP
     try:

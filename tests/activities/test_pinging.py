@@ -28,8 +28,13 @@ class Answering:
         return Exchange(ReceivedResponse(204, (), b"", truncated=False), None, Timings(), None)
 
 
-async def attempt(gate: FakeGate, network: Answering, policy: str = PING_POLICY) -> AttemptRecord:
-    store, engine = FakeStore(), FakeEngine()
+async def attempt(
+    gate: FakeGate,
+    network: Answering,
+    policy: str = PING_POLICY,
+    engine: FakeEngine | None = None,
+) -> AttemptRecord:
+    store, engine = FakeStore(), engine or FakeEngine()
     await store.targets.create(Target(name="ci", url="https://ci.example"))
     sender = Sender(network, FakeAccessTokens())
     activity = AttemptDelivery(store, sender, load_formats(), Admission(gate, engine))
@@ -50,6 +55,13 @@ async def test_a_test_event_goes_past_a_closed_gate_and_what_it_shows_counts(ans
     assert record.outcome is AttemptOutcome.DELIVERED
     assert len(network.requests) == 1
     assert [seen and seen.http_status for seen in gate.left] == [204]
+
+
+async def test_a_test_event_that_went_past_the_gate_has_the_queue_look_again():
+    """It sleeps until the pause is over, which the receiver's answer may have ended."""
+    engine = FakeEngine()
+    await attempt(FakeGate(NotYet("it is paused")), Answering(), engine=engine)
+    assert engine.looked_again == ["ci"]
 
 
 async def test_a_test_event_enters_like_any_other_where_the_gate_is_open():

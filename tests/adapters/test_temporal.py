@@ -1,5 +1,9 @@
+import asyncio
+import os
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from temporalio.client import Client
@@ -10,6 +14,25 @@ from portcall.sources.repeats import WINDOW, id_by_time
 from tests.workflows.scripted import an_event
 
 SECOND = timedelta(seconds=1)
+
+
+async def test_settings_of_the_sdk_that_name_nothing_are_an_error_of_configuration(
+    tmp_path: Path,
+) -> None:
+    """In a process of its own, whose environment it is."""
+    script = (
+        "import asyncio\n"
+        "from portcall.adapters.temporal import connect\n"
+        "from portcall.errors import ConfigurationError\n"
+        "try: asyncio.run(connect())\n"
+        "except ConfigurationError as error: print(error.message)\n"
+    )
+    env = {**os.environ, "TEMPORAL_PROFILE": "nobody", "HOME": str(tmp_path)}
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await ran.communicate()
+    assert said == b"how to connect to Temporal is not clear: Profile 'nobody' not found\n"
 
 
 def told(words: str, at: datetime):

@@ -168,8 +168,8 @@ def test_a_body_is_made_readable(body: str, encoding: str, shown: str):
         ({"outcome": Outcome.DELIVERING}, "an attempt is under way."),
         ({"outcome": Outcome.CANCELLED, "reason": None, "attempt_records": ()}, "no attempt yet."),
         (
-            {"outcome": Outcome.REJECTED, "reason": "HTTP 410 is not in retry_on"},
-            "HTTP 410 is not in retry_on.",
+            {"outcome": Outcome.REJECTED, "reason": "HTTP 404 is not in retry_on"},
+            "HTTP 404 is not in retry_on.",
         ),
     ],
 )

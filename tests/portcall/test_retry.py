@@ -136,6 +136,7 @@ def test_the_documentation_shows_the_defaults():
     ("number", "what", "elapsed", "reason"),
     [
         (1, "HTTP 404", "1s", "HTTP 404 is not in retry_on"),
+        (1, "HTTP 410", "1s", "HTTP 410 is not in retry_on, and disables the target"),
         (10, "HTTP 503", "1h", "10 of 10 attempts failed, the last with HTTP 503"),
         (
             3,
@@ -151,10 +152,12 @@ def test_giving_up_says_why_in_a_sentence(number, what, elapsed, reason):
     assert decision.reason == reason
 
 
-def test_giving_up_counts_the_attempt_that_was_made_at_once_as_well():
+def test_giving_up_tells_of_the_attempt_that_was_made_at_once():
     failed = ended_with("HTTP 503")
     decision = decide(RetryPolicy(), 11, failed, timedelta(hours=1), 0.5, reconnected=True)
-    assert decision.reason == "11 of 11 attempts failed, the last with HTTP 503"
+    assert decision.reason == (
+        "10 of 10 attempts and one made at once failed, the last with HTTP 503"
+    )
 
 
 def test_a_failure_without_response_or_error_is_rejected():

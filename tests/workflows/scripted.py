@@ -188,6 +188,7 @@ async def scripted_worker(
     announcements: ScriptedAnnouncements | None = None,
     verify: Callable[..., object] | None = None,
     more: Sequence[Callable[..., object]] = (),
+    join: Callable[..., object] = join_lane,
     page: int = 500,
     queue: str | None = None,
 ) -> AsyncIterator[str]:
@@ -205,7 +206,7 @@ async def scripted_worker(
             request_cancellation,
             release_held,
             gather_event,
-            join_lane,
+            join,
             is_under_way,
             redeliver.count_failed,
             redeliver.find_failed,

@@ -305,7 +305,9 @@ async def test_a_first_attempt_without_a_connection_is_made_again_at_once_and_do
     async with scripted_worker(temporal_client, attempts) as queue:
         handle = await start(temporal_client, queue)
         error = await failure(handle)
-        assert error.message == "4 of 4 attempts failed, the last with HTTP 503"
+        assert error.message == (
+            "3 of 3 attempts and one made at once failed, the last with HTTP 503"
+        )
         names = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
         assert names.count("timer_started_event_attributes") == 2
 

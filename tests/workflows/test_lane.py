@@ -1,6 +1,6 @@
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +9,16 @@ import pytest
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.exceptions import CancelledError
 
 from activities.attempt_delivery import AttemptInput
-from activities.join_lane import LaneInput, Place
+from activities.join_lane import JoinInput, LaneInput, Place, join_lane
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
 from portcall.attempts import AttemptRecord, Outcome
 from portcall.errors import ConflictError
@@ -78,13 +84,16 @@ class Ordered:
 
 @asynccontextmanager
 async def ordered(
-    client: Client, attempts: ScriptedAttempts, retry: object = QUICK
+    client: Client,
+    attempts: ScriptedAttempts,
+    retry: object = QUICK,
+    join: Callable[..., object] = join_lane,
 ) -> AsyncIterator[Ordered]:
     policy = f"p-{uuid.uuid4().hex[:8]}"
     match = Match.model_validate(
         {"policy": policy, "target": "ci", "retry": retry, "ordered": True}
     )
-    async with scripted_worker(client, attempts, ScriptedMatches(match)) as queue:
+    async with scripted_worker(client, attempts, ScriptedMatches(match), join=join) as queue:
         yield Ordered(client, queue, policy)
 
 
@@ -245,6 +254,24 @@ async def test_one_that_is_cancelled_leaves_the_lane_wherever_it_stands(
         assert await outcome(waiting) == "cancelled"
         assert await status(head) is WorkflowExecutionStatus.CANCELED
     assert [given.event.id for given in attempts.inputs] == [first.id, third.id]
+
+
+@activity.defn(name="join_lane")
+async def join_for_ever(_: JoinInput) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_one_that_is_cancelled_before_it_has_joined_says_so(temporal_client: Client) -> None:
+    async with ordered(temporal_client, ScriptedAttempts(200), join=join_for_ever) as policy:
+        delivery = await policy.send(an_event())
+        async with asyncio.timeout(10):
+            while not (await delivery.describe()).raw_description.pending_activities:
+                await asyncio.sleep(0.05)
+        await delivery.cancel()
+        with pytest.raises(WorkflowFailureError) as ended:
+            await delivery.result()
+        assert isinstance(ended.value.cause, CancelledError)
+        assert await outcome(delivery) == "cancelled"
 
 
 async def test_to_ask_again_does_not_jump_the_line(temporal_client: Client) -> None:
