@@ -57,7 +57,8 @@ class TemporalGroupLog:
             found = await self._deliveries_in(events)
             following = None if found else await self._handed_on(events)
             until = _gathers_until(events)
-        if found:
+        deliveries = await self._summaries(found)
+        if found and (len(deliveries) == len(found) or not until):
             state = "sent"
         elif until:
             state = "gathering"
@@ -66,8 +67,8 @@ class TemporalGroupLog:
             id=given.workflow_id,
             run_id=run_id,
             state=state,
-            until=None if found else until,
-            delivery_list=await self._summaries(found),
+            until=until if state == "gathering" else None,
+            delivery_list=deliveries,
             temporal_url=self._ui.link(given.workflow_id, run_id),
         )
 
@@ -103,11 +104,17 @@ class TemporalGroupLog:
         return attributes.new_execution_run_id if said else None
 
     async def _summaries(self, delivery_ids: Iterable[str]) -> tuple[DeliverySummary, ...]:
-        with translated():
-            found = await asyncio.gather(
-                *(self._client.get_workflow_handle(id_).describe() for id_ in delivery_ids)
-            )
-        return tuple(delivery_summary(execution, self._ui) for execution in found)
+        found = await asyncio.gather(*map(self._summary, delivery_ids))
+        return tuple(summary for summary in found if summary)
+
+    async def _summary(self, delivery_id: str) -> DeliverySummary | None:
+        """Give one; None where it does not exist yet, or its log's retention is over."""
+        try:
+            with translated():
+                execution = await self._client.get_workflow_handle(delivery_id).describe()
+        except NotFoundError:
+            return None
+        return delivery_summary(execution, self._ui)
 
     def _is_it(self, other: RegistryEvent) -> bool:
         return (other.source, other.id) == (self._event.source, self._event.id)

@@ -3,8 +3,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from activities.gather import GroupInput
 from portcall.adapters.delivery_log import TemporalDeliveryLog, WebUi
@@ -30,6 +31,9 @@ class Log:
     def __init__(self, client: Client, queue: str, policy: str) -> None:
         self.client, self.queue, self.policy = client, queue, policy
         self.source = f"s-{uuid.uuid4().hex[:8]}"
+        self.look_through(client)
+
+    def look_through(self, client: Client) -> None:
         ui = WebUi("http://ui.test", client.namespace)
         self.events = TemporalEventLog(client, TemporalDeliveryLog(client, ui), ui)
 
@@ -93,6 +97,31 @@ async def test_the_page_of_each_event_shows_the_deliveries_of_its_group(
             assert page.deliveries == 2
         page = await log.page(alone, "gathering")
         await temporal_client.get_workflow_handle(page.group_list[0].id).terminate()
+
+
+class WithoutDeliveries:
+    """A client to which no delivery exists, be it that it does not yet or not any more."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_workflow_handle(self, workflow_id: str, **more: Any) -> WorkflowHandle[Any, Any]:
+        known = workflow_id.replace("delivery:", "no-delivery:")
+        return self._client.get_workflow_handle(known, **more)
+
+
+async def test_an_event_is_shown_whose_groups_delivery_is_not_in_the_log(
+    temporal_client: Client,
+) -> None:
+    async with gathering(temporal_client, Group(window=HOUR, max=2)) as log:
+        event_id, _ = await log.send("v1", "v2")
+        await log.page(event_id, "sent")
+        log.look_through(cast("Client", WithoutDeliveries(temporal_client)))
+        page = await log.page(event_id, "sent")
+        assert (page.deliveries, page.group_list[0].delivery_list) == (0, ())
 
 
 async def test_the_page_of_an_event_that_counts_once_shows_where_its_twin_went(
