@@ -20,19 +20,16 @@ from portcall.durations import format_duration
 from portcall.events import RegistryEvent
 from portcall.formats.format import Format, Message
 from portcall.formats.sample import SAMPLE, SAMPLES
-from portcall.formats.template_language import (
-    LARGEST,
-    Compiled,
-    TemplateError,
-    compiled,
-    language,
-    while_filling,
-)
+from portcall.formats.template_cost import LARGEST, while_filling
+from portcall.formats.template_language import Compiled, TemplateError, compiled, language
 from portcall.policies import Policy
 
 _MOST_STEPS = 10_000
 _MOST_WORK = 200_000_000
 """Characters of the events times parts of the template: bounds one pass over it."""
+
+_MOST_COPIED = 16 * LARGEST
+"""Characters between two steps, for which the memory is needed at the same time."""
 
 _LONGEST = timedelta(milliseconds=300)
 _WHOLE = "{{ (event if events | length == 1 else events) | tojson }}"
@@ -127,13 +124,17 @@ def _filled(made: Compiled, events: Sequence[RegistryEvent]) -> str:
 def _bounded(pieces: Iterable[str]) -> str:
     """Put the pieces together while they cost little; each turn of a loop makes one at least."""
     # The thread's own processor time: a busy machine alone makes no template fail.
-    kept, size, begin = [], 0, time.thread_time()
+    kept, size, copied, begin = [], 0, 0, time.thread_time()
 
-    def check_time() -> None:
+    def check(more: int = 0) -> None:
+        nonlocal copied
+        copied += more
+        if copied > _MOST_COPIED:
+            raise TemplateError(f"it copies more than {_MOST_COPIED} characters in one step")
         if time.thread_time() - begin > _LONGEST.total_seconds():
             raise TemplateError(f"it takes longer than {format_duration(_LONGEST)}")
 
-    watch = while_filling.set(check_time)
+    watch = while_filling.set(check)
     try:
         for piece in pieces:
             kept.append(piece)
@@ -142,7 +143,8 @@ def _bounded(pieces: Iterable[str]) -> str:
                 raise TemplateError(f"its loops take more than {_MOST_STEPS} steps")
             if size > LARGEST:
                 raise TemplateError(f"it makes more than {LARGEST} characters")
-            check_time()
+            copied = 0
+            check()
     finally:
         while_filling.reset(watch)
     return "".join(kept)

@@ -2,16 +2,14 @@
 
 No assignments, macros, calls or arithmetic: a text is made of the event's own texts and the
 template's, once each, so that between two steps there is at most one pass over the template,
-and every turn of a loop is a step. `while_filling` is called at each turn of a loop that has an
-`if`, which puts out nothing where it does not hold, and before each filter.
+and every turn of a loop is a step. `while_filling` (`template_cost.py`) is told of each turn of a
+loop that has an `if`, which puts out nothing where it does not hold, of filters, and of copies.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import wraps
 from typing import Any
 
 from jinja2 import (
@@ -25,12 +23,20 @@ from jinja2 import (
 )
 from jinja2.filters import FILTERS, do_unique
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.tests import test_divisibleby, test_even, test_lower, test_odd, test_upper
 from markupsafe import Markup
 
 from portcall.events import RegistryEvent
-
-LARGEST = 256 * 1024
-"""Characters that a template may make."""
+from portcall.formats.template_cost import (
+    CONCAT,
+    COPY,
+    Told,
+    bounded_texts,
+    concat,
+    of_number,
+    told,
+    watched,
+)
 
 _DEEPEST = 50
 _DEEPEST_FILTER = 5
@@ -44,10 +50,6 @@ _KNOWN = (
     nodes.Not, nodes.And, nodes.Or,
 )  # fmt: skip
 _IN_LOOPS = (nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Filter)
-
-
-while_filling: ContextVar[Callable[[], None]] = ContextVar("while_filling", default=lambda: None)
-"""What raises TemplateError where filling in has cost too much."""
 
 
 class TemplateError(ValueError):
@@ -75,6 +77,7 @@ def compiled(env: SandboxedEnvironment, body: str) -> Compiled:
             if loop.test:
                 turn = nodes.Filter(nodes.Const(True), _TURN, [], [], None, None)
                 loop.test = nodes.And(turn, loop.test).set_lineno(loop.lineno)
+        template = Told().visit(template)
         return Compiled(env.from_string(template), sum(1 for _ in _all(template)))
     except TemplateSyntaxError as error:
         raise TemplateError(f"line {error.lineno}: {error.message}") from None
@@ -87,25 +90,19 @@ def language(write: Callable[[Any], str]) -> SandboxedEnvironment:
     env = SandboxedEnvironment(
         undefined=ChainableUndefined,
         optimized=False,
-        finalize=lambda value: value if isinstance(value, Markup) else write(value),
+        finalize=lambda value: value if isinstance(value, Markup) else write(told(value)),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     env.globals.clear()
     filters = {name: FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
-    filters[_TURN] = lambda value: value
-    env.filters = {name: _watched(made) for name, made in filters.items()}
+    filters |= {_TURN: told, CONCAT: concat, COPY: told}
+    env.filters = {
+        name: watched(made, copies=name not in _COPIES_NOTHING) for name, made in filters.items()
+    }
+    env.tests |= _TESTS
     return env
-
-
-def _watched(made: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(made)  # with the marks by which Jinja knows what it takes
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        while_filling.get()()
-        return made(*args, **kwargs)
-
-    return watched
 
 
 def _all(node: nodes.Node, depth: int = 0) -> Iterator[nodes.Node]:
@@ -173,10 +170,7 @@ def _join(values: Any, separator: str = "") -> str:
         values = () if isinstance(values, Undefined) or values is None else (values,)
     if len(separator) > _LONGEST_SEPARATOR:
         raise ValueError(f"a separator has at most {_LONGEST_SEPARATOR} characters")
-    texts = [str(value) for value in values]
-    if sum(map(len, texts)) + len(separator) * len(texts) > LARGEST:
-        raise ValueError(f"join makes more than {LARGEST} characters")
-    return separator.join(texts)
+    return separator.join(bounded_texts(values, "join", len(separator)))
 
 
 def _split(text: Any, separator: str) -> list[str]:
@@ -192,6 +186,14 @@ _FILTERS = (
     "capitalize", "count", "d", "default", "first", "int", "last", "length", "lower", "sort",
     "string", "title", "trim", "truncate", "upper", "urlencode",
 )  # fmt: skip
+_COPIES_NOTHING = {"count", "d", "default", "first", "int", "join", "last", "length", CONCAT}
+_TESTS: dict[str, Callable[..., Any]] = {
+    "divisibleby": of_number(test_divisibleby),
+    "even": of_number(test_even),
+    "odd": of_number(test_odd),
+    "lower": watched(test_lower, copies=True),
+    "upper": watched(test_upper, copies=True),
+}
 _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "tojson": _json,
     "join": _join,
