@@ -19,7 +19,9 @@ from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
 from portcall.redaction import Redaction
 
 HEADERS_LIMIT = 16 * 1024
-"""Characters of headers that a record keeps of a request or response."""
+"""Characters of headers that a record keeps of a request or response, as HTTP/1.1 writes them."""
+
+_COLON_AND_LINE_BREAK = 4
 
 
 def sent_record(
@@ -66,7 +68,7 @@ def retry_after(response: ReceivedResponse, now: datetime) -> timedelta | None:
         return timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
     try:
         when = parsedate_to_datetime(values[0])
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     wait = (when if when.tzinfo else when.replace(tzinfo=UTC)) - now
     return max(wait, timedelta()) if wait <= LONGEST else None
@@ -86,7 +88,7 @@ def request_record(request: OutgoingRequest, redaction: Redaction) -> RequestRec
     return RequestRecord(
         method=request.method,
         url=redaction.url(request.url),
-        headers=_capped(redaction.headers(request.headers)),
+        headers=_shown_headers(request.headers, redaction),
         body=body,
         body_encoding=encoding,
         body_bytes=len(request.body),
@@ -99,7 +101,7 @@ def _response_record(response: ReceivedResponse, redaction: Redaction) -> Respon
     body, encoding = text_or_base64(redacted[:BODY_LIMIT])
     return ResponseRecord(
         status=response.status,
-        headers=_capped(redaction.headers(response.headers)),
+        headers=_shown_headers(response.headers, redaction),
         body=body,
         body_encoding=encoding,
         body_bytes=len(response.body),
@@ -107,12 +109,17 @@ def _response_record(response: ReceivedResponse, redaction: Redaction) -> Respon
     )
 
 
-def _capped(headers: Headers) -> Headers:
-    """Keep the headers that fit, and say how many did not."""
+def _shown_headers(headers: Headers, redaction: Redaction) -> Headers:
+    """Keep the headers that fit, without secrets, and say how many did not.
+
+    Secrets are looked for in those alone: in the tens of thousands that fit into an answer it
+    would take seconds.
+    """
     kept: list[tuple[str, str]] = []
     room = HEADERS_LIMIT
-    for name, value in headers:
-        room -= len(name) + len(value)
+    for header in headers:
+        [(name, value)] = redaction.headers((header,))
+        room -= len(name) + len(value) + _COLON_AND_LINE_BREAK
         if room < 0:
             return (*kept, ("...", f"{len(headers) - len(kept)} more headers were not kept"))
         kept.append((name, value))

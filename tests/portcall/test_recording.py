@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -72,6 +73,17 @@ def test_too_many_headers_are_cut_and_counted():
         assert headers[-1] == ("...", "84 more headers were not kept")
 
 
+def test_a_flood_of_headers_keeps_nobody_waiting():
+    """Secrets were looked for in each of them, which took seconds of the worker's time."""
+    redaction = Redaction(bytes([number, 7]) * 100 for number in range(50))
+    response = ReceivedResponse(500, (("a", ""),) * 25_000, b"", truncated=False)
+    request = OutgoingRequest("https://ci.example/", (), b"", timedelta(seconds=1))
+    began = time.thread_time()
+    record = sent_record(1, NOW, request, Exchange(response, None, Timings(), None), redaction)
+    assert time.thread_time() - began < 1
+    assert len(record.model_dump_json()) < 50_000
+
+
 def test_a_record_of_the_greatest_size_stays_far_under_a_failures_two_mebibytes():
     headers = [(f"X-{number}", "\x01" * 4000) for number in range(20)]
     body = b'"\\' * BODY_LIMIT
@@ -99,6 +111,7 @@ def test_a_record_of_the_greatest_size_stays_far_under_a_failures_two_mebibytes(
         (429, "9" * 400, None),
         (429, "Thu, 01 Jan 9999 00:00:00 GMT", None),
         (429, "Thu, 99 Jan 2026 00:00:00 GMT", None),
+        (429, "Thu, 01 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_read_in_both_forms_and_nonsense_is_ignored(status, value, seconds):
