@@ -6,9 +6,11 @@ signature" is explained only with them, and a key of at least 24 bytes cannot be
 """
 
 import base64
+import contextlib
 import html
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -36,6 +38,7 @@ class Redaction:
         self._header_names = frozenset(name.lower() for name in header_names)
         forms = {form for secret in self._secrets for form in _forms(secret)}
         self._forms = sorted(forms, key=len, reverse=True)
+        self._lengths = [-len(form) for form in self._forms]
 
     def body(self, body: bytes, *, truncated: bool = False) -> bytes:
         """Give a body without secrets; of a cut one also without a secret's first half."""
@@ -64,10 +67,9 @@ class Redaction:
     def _hide(self, data: bytes) -> bytes:
         if not self._secrets:
             return data
-        for form in self._forms:
+        for form in self._forms[bisect_left(self._lengths, -len(data)) :]:
             data = data.replace(form, REDACTED.encode())
-        decoded = unquote_to_bytes(data.replace(b"+", b" ")), unquote_to_bytes(data)
-        if any(secret in plain for secret in self._secrets for plain in decoded):
+        if any(secret in plain for plain in _decoded(data) for secret in self._secrets):
             return REDACTED.encode()  # encoded in part only: no place to cut it out of
         return data
 
@@ -85,6 +87,8 @@ def _secrets_of(target: Target) -> Iterator[bytes]:
             yield from secrets_in_url(secret)
             continue
         yield secret.encode()
+        if path[0] == "headers":
+            yield from _without_scheme(secret)
         if path[0] in ("secrets", "retiring_secrets"):
             yield from forms_of_key(secret)
         if path[-1] == "client_key":
@@ -95,7 +99,16 @@ def _credentials(target: Target) -> Iterator[bytes]:
     """Give what is sent of the credentials, without a scheme: Bearer, Basic, ..."""
     proxy = auth_headers(target.proxy.auth) if target.proxy else ()
     for _, value in (*auth_headers(target.auth), *proxy):
-        yield value.rpartition(" ")[2].encode()
+        yield from _without_scheme(value)
+
+
+def _without_scheme(value: str) -> Iterator[bytes]:
+    """Give the credential in a header that begins with its scheme, of Basic the password too."""
+    scheme, _, credential = value.rpartition(" ")
+    yield credential.encode()
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            yield base64.b64decode(credential).partition(b":")[2]
 
 
 def _lines_of_key(pem: str) -> Iterator[bytes]:
@@ -132,6 +145,32 @@ def _forms(secret: bytes) -> Iterator[bytes]:
         yield written.encode()
         yield written.replace("/", r"\/").encode()
     yield re.sub("[<>&]", lambda c: f"\\u{ord(c[0]):04x}", in_json).encode()  # as Go writes JSON
+
+
+_ESCAPE = re.compile(
+    r"""\\u(?P<json>[0-9a-f]{4})|\\(?P<itself>["\\/])
+    |&\#x(?P<hex>[0-9a-f]{1,6});?|&\#(?P<decimal>[0-9]{1,7});?|&(?P<name>amp|apos|gt|lt|quot);""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def _decoded(data: bytes) -> Iterator[bytes]:
+    """Give what was written in part or in whole in the escapes of URLs, JSON or HTML."""
+    if b"%" in data or b"+" in data:
+        yield unquote_to_bytes(data.replace(b"+", b" "))
+        yield unquote_to_bytes(data)
+    if b"\\" in data or b"&" in data:
+        text = _ESCAPE.sub(_character, data.decode("utf-8", "replace"))
+        yield text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _character(escape: re.Match[str]) -> str:
+    if name := escape["name"]:
+        return html.unescape(f"&{name.lower()};")
+    if itself := escape["itself"]:
+        return itself
+    code = int(escape["decimal"] or 0) or int(escape["json"] or escape["hex"] or "0", 16)
+    return chr(min(code, 0x10FFFF))
 
 
 def _base64_forms(secret: bytes) -> Iterator[bytes]:

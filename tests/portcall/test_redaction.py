@@ -1,4 +1,5 @@
 import base64
+import html
 import json
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -193,6 +194,50 @@ def test_a_planted_secret_never_survives(secret, before, after, encoding):
     assert encoded not in shown
     text = redaction.text(encoded.decode())
     assert all(planted not in reading for reading in readings(text.encode()))
+
+
+ESCAPES = {
+    "json": lambda sign: json.dumps(sign)[1:-1],
+    "json in numbers": lambda sign: (
+        f"\\u{ord(sign):04X}" if sign.isascii() else json.dumps(sign)[1:-1]
+    ),
+    "html": html.escape,
+    "html in numbers": lambda sign: f"&#{ord(sign)};",
+    "html in hex": lambda sign: f"&#x{ord(sign):X};",
+}
+
+
+@given(
+    secret=st.text(st.characters(codec="utf-8"), min_size=SHORTEST_SECRET).filter(
+        lambda text: text not in REDACTED and REDACTED not in text
+    ),
+    escape=st.sampled_from(sorted(ESCAPES)),
+    escaped=st.sets(st.characters(codec="ascii")),
+)
+@example(secret="ab+c/d==", escape="json in numbers", escaped={"+"})
+@example(secret="ab+c/d==", escape="html in numbers", escaped={"+", "="})
+def test_a_secret_of_which_some_signs_are_escaped_never_survives(secret, escape, escaped):
+    """ASP.NET writes `+` as `\\u002B` in JSON, and as `&#x2B;` in HTML."""
+    must = {'"', "\\", "&", *map(chr, range(32))}
+    written = "".join(
+        ESCAPES[escape](sign) if sign in escaped | must or not sign.isascii() else sign
+        for sign in secret
+    )
+    assert written not in Redaction([secret.encode()]).text(f'"{written}"')
+
+
+@pytest.mark.parametrize(
+    ("headers", "echo"),
+    [
+        ({"Authorization": "Bearer abcdefgh"}, "abcdefgh"),
+        ({"authorization": "Basic cm9ib3Q6cGE6c3N3w7ZyZA=="}, "pa:sswörd"),
+        ({"X-Api-Key": "Token abcdefgh"}, "abcdefgh"),
+        ({"Authorization": "Basic äbcdefgh"}, "äbcdefgh"),
+    ],
+)
+def test_a_credential_among_the_targets_headers_is_hidden_without_its_scheme_too(headers, echo):
+    redaction = redaction_for(a_target(headers=headers))
+    assert redaction.text(f"robot sent {echo}.") == "robot sent [redacted]."
 
 
 @pytest.mark.parametrize("name", ["monkey-business", "tag", "repository", "sign-up", "authority"])
