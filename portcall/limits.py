@@ -78,7 +78,7 @@ def admit(
     if probe:
         standing = replace(standing, probe=lease, probe_until=until)
     if target.rate:
-        due = max(standing.rate_at or now, now) + _interval(target.rate)
+        due = _due(standing, target.rate, now) + _interval(target.rate)
         standing = replace(standing, rate_at=due)
     if target.max_concurrent:
         standing = replace(standing, leases={**standing.leases, lease: until})
@@ -129,7 +129,7 @@ def _room(standing: Standing, target: Target, now: datetime) -> Room:
         free = min(free, max(0, target.max_concurrent - standing.under_way(now)))
     if not target.rate:
         return Room(free, LOOK_AGAIN)
-    due, interval = max(standing.rate_at or now, now), _interval(target.rate)
+    due, interval = _due(standing, target.rate, now), _interval(target.rate)
     free = min(free, max(0, (now + _ahead(interval) - due) // interval + 1))
     return Room(free, max(LOOK_AGAIN, due + free * interval - _ahead(interval) - now))
 
@@ -152,11 +152,21 @@ def _full(standing: Standing, target: Target, now: datetime, *, queued: bool) ->
         return f"others are queued for the target {target.name}"
     if target.max_concurrent and standing.under_way(now) >= target.max_concurrent:
         return f"the target {target.name} takes {target.max_concurrent} at a time"
-    if target.rate and standing.rate_at:
-        due = standing.rate_at - _ahead(_interval(target.rate))
+    if target.rate:
+        due = _due(standing, target.rate, now) - _ahead(_interval(target.rate))
         if due > now:
             return f"the target {target.name} takes {target.rate}, the next at {due:%H:%M:%S} UTC"
     return None
+
+
+def _due(standing: Standing, rate: str, now: datetime) -> datetime:
+    """Give when the next attempt is due, which is now where the last one was not at this rate.
+
+    It is further off than this rate ever makes it where the rate was lower before, or a worker's
+    clock was wrong. A second is left for clocks that nearly agree.
+    """
+    interval, due = _interval(rate), standing.rate_at or now
+    return now if due > now + interval + _ahead(interval) + SECOND else max(due, now)
 
 
 def _interval(rate: str) -> timedelta:

@@ -144,6 +144,25 @@ def test_a_rate_says_when_the_next_may_go():
     assert ask(standing, it, nearly)[0] == NotYet(why)
 
 
+@pytest.mark.parametrize("wrong", [timedelta(hours=1), timedelta(days=400)])
+def test_a_rate_that_was_raised_or_a_clock_that_was_wrong_holds_up_nothing(wrong):
+    slow, quick = target(rate="1/h"), target(rate="10/s")
+    _, standing = ask(Standing(), slow, NOW)
+    assert isinstance(ask(standing, slow, NOW + SECOND)[0], NotYet)
+    for left_behind in (standing, Standing(rate_at=NOW + wrong)):
+        assert room(left_behind, quick, NOW + SECOND).now == 10
+        answer, after = ask(left_behind, quick, NOW + SECOND)
+        assert isinstance(answer, Permit)
+        assert after.rate_at == NOW + timedelta(seconds=1.1)
+
+
+def test_a_rate_holds_where_the_clocks_of_workers_nearly_agree():
+    it, standing, ahead = target(rate="1/m"), Standing(), timedelta(seconds=0.9)
+    _, standing = ask(standing, it, NOW + ahead)
+    assert isinstance(ask(standing, it, NOW)[0], NotYet)
+    assert room(standing, it, NOW).now == 0
+
+
 def test_the_limits_hold_together():
     it, standing = target(rate="10/s", max_concurrent=3), Standing()
     assert room(standing, it, NOW).now == 3
