@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Connection, Table, event, make_url, text, update
+from sqlalchemy import URL, Connection, Table, event, make_url, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
@@ -25,6 +25,7 @@ from portcall.errors import ConfigurationError, ConflictError, StoreUnavailableE
 VARIABLE = "PORTCALL_DATABASE_URL"
 TIMEOUT = timedelta(seconds=5)
 _CONNECT_SECONDS = 3
+_LONGEST_SILENCE = "9s"
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -77,9 +78,6 @@ class Connections:
         one another and may look before they write.
         """
         async with self.writing() as connection:
-            if self.file is None:
-                # A machine that dies in here must not keep that lock until TCP notices.
-                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout='9s'"))
             await connection.execute(update(changes).values(counter=changes.c.counter + 1))
             yield connection
         self.changed_here += 1
@@ -135,12 +133,16 @@ class _QuicklyClosed(asyncpg.Connection):  # type: ignore[misc]
 def _postgres_engine(dsn: str, seconds: float) -> AsyncEngine:
     async def connect() -> "asyncpg.Connection[Any]":
         # asyncpg reads the URL itself, so that libpq's parameters (sslmode, ...) work.
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             dsn,
             timeout=_CONNECT_SECONDS,
             command_timeout=seconds,
             connection_class=_QuicklyClosed,
         )
+        # A machine that dies or freezes must not keep what it has locked until TCP notices. Said
+        # here and not as a parameter of the start, which poolers like PgBouncer refuse.
+        await connection.execute(f"SET idle_in_transaction_session_timeout = '{_LONGEST_SILENCE}'")
+        return connection
 
     return create_async_engine(
         "postgresql+asyncpg://",

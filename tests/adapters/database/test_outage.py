@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from portcall.adapters.database import Database, migrate, open_database
+from portcall.adapters.database.connections import Connections
 from portcall.errors import ConfigurationError, StoreUnavailableError
 from tests.adapters.database.conftest import SECRET_KEY
 from tests.adapters.database.test_inbox_contract import event, park
@@ -94,6 +95,17 @@ async def test_a_restarted_server_costs_no_failed_request(
     restarted.stop()
     restarted.start()
     await asyncio.gather(*(say(on_postgres) for _ in range(3)))
+
+
+async def test_a_worker_that_freezes_in_a_transaction_does_not_keep_its_locks(
+    clean_postgres_url: str,
+) -> None:
+    """One that was frozen held up every target with limits until TCP noticed, two hours later."""
+    connections = Connections(clean_postgres_url)
+    longest = text("SELECT current_setting('idle_in_transaction_session_timeout')")
+    async with connections.writing() as connection:
+        assert await connection.scalar(longest) == "9s"
+    await connections.engine.dispose()
 
 
 async def test_what_was_kept_is_there_after_a_crash(
