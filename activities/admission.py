@@ -13,7 +13,7 @@ from activities.suspension import NothingSentError
 from portcall.attempts import AttemptRecord
 from portcall.errors import PortcallError
 from portcall.events import RegistryEvent
-from portcall.health import RECOVERED
+from portcall.health import RECOVERED, RESUMED
 from portcall.own_events import may_tell, target_event
 from portcall.policies import Target
 from portcall.ports import Closed, Engine, Permit, TargetGate
@@ -52,7 +52,7 @@ class Admission:
         if permit.is_test and record:  # whatever it showed, a pause may be over
             await self._look_again(permit.target.name)
         for change in changes:
-            if change.type == RECOVERED:
+            if change.type in (RECOVERED, RESUMED):
                 await self._look_again(change.target)
             if may_tell(change, event.source):
                 try:

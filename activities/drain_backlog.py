@@ -32,6 +32,8 @@ BETWEEN_LOOKS = timedelta(seconds=1)
 """At least so long between two searches, which are about as far behind."""
 FEWEST, MOST = 10, 500
 """How many are told to go in a second: few at first, and more where that goes well."""
+LONGEST_SLEEP = timedelta(minutes=5)
+"""After so long it looks again, whatever was said: the word that it may could not be passed on."""
 BUSY = timedelta(seconds=1)
 """So long this activity waits for its turn where the workers have too much to do already."""
 
@@ -127,7 +129,7 @@ class Queue:
         return Drained(
             signalled=self.signalled,
             left=self.left,
-            again_in=again_in,
+            again_in=min(again_in, LONGEST_SLEEP),
             oldest=self._oldest,
             at_once=self._at_once if self._came_back else more,
             why=self._why if self.left else "",

@@ -23,6 +23,8 @@ GONE = 410
 
 DISABLED = "target.disabled"
 RECOVERED = "target.recovered"
+RESUMED = "target.resumed"
+"""A pause has ended before its time, which the target's queue must know and nobody else."""
 
 _AT_FAULT = frozenset({408, 425, 429})
 _ASKS_TO_WAIT = frozenset({429, 503})
@@ -77,7 +79,7 @@ class TargetHealth(Value):
 
 
 class HealthChange(Value):
-    """What became of a target, worth an event of its own: it was disabled, or has recovered.
+    """What became of a target: it was disabled, or has recovered, or its pause has ended early.
 
     `since` is when it began to fail.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from portcall.attempts import AttemptRecord
-from portcall.health import HealthChange, TargetHealth, after_attempt
+from portcall.health import RESUMED, HealthChange, TargetHealth, after_attempt
 from portcall.policies import Target
 from portcall.ports.gate import Closed, NotYet, Permit, Room
 from portcall.receiving import per_second
@@ -99,7 +99,20 @@ def settle(
     if standing.changed_at and record.started_at < standing.changed_at:
         return (), standing  # it says nothing of the target as it is now
     health, changes = after_attempt(standing.health, permit.target, record, now, probe=permit.probe)
-    return changes, replace(standing, health=health)
+    return changes or _resumed(standing.health, health, permit, now), replace(
+        standing, health=health
+    )
+
+
+def _resumed(
+    before: TargetHealth, after: TargetHealth, permit: Permit, now: datetime
+) -> tuple[HealthChange, ...]:
+    """Tell the queue, which sleeps until the pause is over, where an attempt has ended it."""
+    until = before.paused_until
+    if until is None or until <= now or after.paused_until:
+        return ()
+    reason = "the receiver is there, and did not take one message"
+    return (HealthChange(type=RESUMED, target=permit.target.name, reason=reason, at=now),)
 
 
 def begun_anew(standing: Standing) -> Standing:

@@ -11,7 +11,7 @@ from typing import Any
 from portcall.attempts import Outcome
 from portcall.durations import format_duration
 from portcall.events import RegistryEvent, Value
-from portcall.health import HealthChange
+from portcall.health import DISABLED, RECOVERED, HealthChange
 from portcall.ids import derived_id
 
 OWN_SOURCE = "portcall"
@@ -38,7 +38,7 @@ def may_tell(change: HealthChange, source: str) -> bool:
     Of one of Portcall's own only that its target was disabled: nothing is sent there until
     somebody enables it, so that there are at most as many such events as there are targets.
     """
-    return source != OWN_SOURCE or change.type == "target.disabled"
+    return change.type == DISABLED or (change.type == RECOVERED and source != OWN_SOURCE)
 
 
 class GivenUp(Value):

@@ -26,6 +26,7 @@ GIVEN_UP = GivenUp(
 )
 TARGET = Target(name="ci", url="https://ci.example")
 RECOVERED = HealthChange(type="target.recovered", target="ci", reason="it answers", at=NOW)
+RESUMED = RECOVERED.model_copy(update={"type": "target.resumed"})
 DISABLED = HealthChange(type="target.disabled", target="ci", reason="HTTP 410", at=NOW)
 
 
@@ -96,12 +97,17 @@ async def test_what_an_attempt_shows_of_a_target_is_told(source: str, told: list
     assert [event.type for event in engine.events.values()] == told
 
 
-async def test_the_queue_of_a_target_that_answers_again_does_not_sleep_the_pause_out() -> None:
+@pytest.mark.parametrize(
+    ("change", "woken"), [(DISABLED, []), (RECOVERED, ["ci"]), (RESUMED, ["ci"])]
+)
+async def test_the_queue_of_a_target_that_answers_again_does_not_sleep_the_pause_out(
+    change: HealthChange, woken: list[str]
+) -> None:
     engine = FakeEngine()
-    for change in (DISABLED, RECOVERED):
-        admission = Admission(FakeGate(changes=(change,)), engine)
-        await ActivityEnvironment().run(admission.leave, Permit(TARGET), None, an_event())
-    assert engine.looked_again == [RECOVERED.target]
+    admission = Admission(FakeGate(changes=(change,)), engine)
+    await ActivityEnvironment().run(admission.leave, Permit(TARGET), None, an_event())
+    assert engine.looked_again == woken
+    assert len(engine.events) == (change is not RESUMED)
 
 
 async def test_what_cannot_be_told_does_not_fail_the_attempt() -> None:

@@ -115,10 +115,11 @@ async def drained(
     target: Target | None = None,
     budget: float = 0,
     waited: float = 0,
+    again_in: timedelta = timedelta(milliseconds=20),
     on_heartbeat: Callable[..., None] = lambda *_: None,
     **known: Any,
 ) -> tuple[Drained, ScriptedStates]:
-    store, states = FakeStore(), ScriptedStates(*rooms, again_in=timedelta(milliseconds=20))
+    store, states = FakeStore(), ScriptedStates(*rooms, again_in=again_in)
     if target:
         await store.targets.put(target)
     drain = DrainBacklog(store, states, budget=timedelta(seconds=budget))  # type: ignore[arg-type]
@@ -174,6 +175,11 @@ async def test_without_room_nothing_is_read_but_their_number() -> None:
     assert found.left == 50
     assert found.again_in == timedelta(milliseconds=20)
     assert (engine.counts, engine.largest) == (1, 0)
+
+
+async def test_however_long_a_pause_it_looks_again_within_minutes() -> None:
+    found, _ = await drained(an_engine(10), 0, target=CI, again_in=timedelta(hours=24))
+    assert found.again_in == timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,16 @@ def test_what_is_told_of_the_target_as_it_was_counts_for_nothing():
     assert (changes[0].type, after.health.disabled_at) == ("target.disabled", NOW)
 
 
+@pytest.mark.parametrize("until", [NOW + SECOND, NOW])
+def test_a_pause_that_an_answer_has_ended_before_its_time_is_told(until):
+    health = PAUSED.model_copy(update={"paused_until": until, "pauses": 1, "failures": 10})
+    changes, after = settle(Standing(health), Permit(target()), record(404), NOW)
+    assert after.health.paused_until is None
+    assert [change.type for change in changes] == ["target.resumed"] * (until > NOW)
+    asked_to_wait = Standing(health.model_copy(update={"pauses": 0}))
+    assert settle(asked_to_wait, Permit(target()), record(404), NOW)[0] == ()
+
+
 def test_beginning_anew_leaves_limits_and_queue_as_they_are():
     leases = {"a": NOW + SECOND}
     standing = Standing(

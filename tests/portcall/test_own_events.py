@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from portcall.attempts import Outcome
 from portcall.event_types import OWN_TYPES
-from portcall.health import HealthChange
+from portcall.health import RECOVERED, RESUMED, HealthChange
 from portcall.own_events import (
     LONGEST_REASON,
     GivenUp,
@@ -89,10 +89,9 @@ def test_what_became_of_a_target_is_told_once():
 
 
 def test_a_delivery_of_portcalls_own_event_tells_of_a_target_only_that_it_was_disabled():
-    recovered = DISABLED.model_copy(update={"type": "target.recovered"})
-    told = [
-        (c.type, s) for c in (DISABLED, recovered) for s in ("eu", "portcall") if may_tell(c, s)
-    ]
+    recovered, resumed = (DISABLED.model_copy(update={"type": t}) for t in (RECOVERED, RESUMED))
+    changes = (DISABLED, recovered, resumed)
+    told = [(c.type, s) for c in changes for s in ("eu", "portcall") if may_tell(c, s)]
     assert told == [
         ("target.disabled", "eu"),
         ("target.disabled", "portcall"),
