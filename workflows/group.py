@@ -53,7 +53,8 @@ class GroupWorkflow:
             if not self._left:
                 workflow.set_current_details("Its window is over.")
                 return tuple(deliveries)
-            if sum(len(given.model_dump_json()) for given in self._left) < 2 * GROUP_BYTES:
+            size = sum(len(given.model_dump_json()) for given in self._left)
+            if is_long(self._longest) and size < 2 * GROUP_BYTES:
                 self._go_on(None, self._left)
             left, self._left = self._left, []
             self._since, self._is_over = workflow.now(), False

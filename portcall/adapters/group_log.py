@@ -1,6 +1,7 @@
 """What became of an event that was given to groups: read from the histories of their runs."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +16,12 @@ from portcall.adapters.delivery_log import WebUi, delivery_summary
 from portcall.adapters.temporal import translated
 from portcall.errors import NotFoundError
 from portcall.events import RegistryEvent
-from portcall.grouping import GroupRun, fingerprint
+from portcall.grouping import Gathered, GroupRun, fingerprint
 from portcall.log import DeliverySummary, GroupSummary
 from workflows.delivery import DeliveryInput
 
-GATHER = "gather_event"
-MOST_RUNS = 20
+GATHER, SIGNAL = "gather_event", "gather"
+MOST_RUNS = 100
 """Runs over which an event is looked for that each handed on to the next."""
 
 
@@ -54,9 +55,11 @@ class TemporalGroupLog:
                 events = await self._history(given.workflow_id, run_id)
             except NotFoundError:
                 break
-            found = await self._deliveries_in(events)
-            following = None if found else await self._handed_on(events)
-            until = _gathers_until(events)
+            exact, identical = await self._deliveries_in(events)
+            following = None
+            if not exact:
+                following = await self._following(given, run_id, events, alike=not identical)
+            found, until = exact or ([] if following else identical), _gathers_until(events)
         deliveries = await self._summaries(found)
         if found and (len(deliveries) == len(found) or not until):
             state = "sent"
@@ -77,9 +80,12 @@ class TemporalGroupLog:
             handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
             return (await handle.fetch_history()).events
 
-    async def _deliveries_in(self, events: Sequence[HistoryEvent]) -> list[str]:
-        """Give the ids of the deliveries that hold the event, or an identical one in its place."""
-        exact, identical = [], []
+    async def _deliveries_in(self, events: Sequence[HistoryEvent]) -> tuple[list[str], list[str]]:
+        """Give the ids of the deliveries that hold the event, and those with an identical one.
+
+        One that began before the event came does not hold it, however alike they are.
+        """
+        exact, identical = list[str](), list[str]()
         for event in events:
             if event.event_type == EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
                 child = event.start_child_workflow_execution_initiated_event_attributes
@@ -89,19 +95,54 @@ class TemporalGroupLog:
                     exact.append(child.workflow_id)
                 elif any(fingerprint(member) == self._said for member in members):
                     identical.append(child.workflow_id)
-        return exact or identical
+            elif identical and await self._is_told(event):
+                identical.clear()
+        return exact, identical
 
-    async def _handed_on(self, events: Sequence[HistoryEvent]) -> str | None:
-        """Give the run to which this one handed the event on."""
+    async def _following(
+        self, given: GroupRun, run_id: str, events: Sequence[HistoryEvent], *, alike: bool
+    ) -> str | None:
+        """Give the run to which this one handed the event on, or one that is `alike`.
+
+        Else the one that began when somebody reset this one, and was told of the event again.
+        """
         last = events[-1]
-        if last.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+        if last.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+            attributes = last.workflow_execution_continued_as_new_event_attributes
+            has_it = await self._is_left(attributes.input.payloads, alike=alike)
+            return attributes.new_execution_run_id if has_it else None
+        if last.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+            with contextlib.suppress(NotFoundError):
+                return await self._reset_to(given.workflow_id, run_id)
+        return None
+
+    async def _reset_to(self, workflow_id: str, run_id: str) -> str | None:
+        with translated():
+            handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+            found = (await handle.describe()).raw_description
+        new_run = found.workflow_extended_info.reset_run_id
+        if not new_run:
             return None
-        attributes = last.workflow_execution_continued_as_new_event_attributes
-        given = await self._decode(attributes.input.payloads, GroupInput)
-        said = any(
-            self._is_it(left.event) or fingerprint(left.event) == self._said for left in given.left
+        events = await self._history(workflow_id, new_run)
+        started = events[0].workflow_execution_started_event_attributes
+        told = [await self._is_told(event) for event in events]
+        has_it = any(told) or await self._is_left(started.input.payloads, alike=True)
+        return new_run if has_it else None
+
+    async def _is_told(self, event: HistoryEvent) -> bool:
+        """Whether this is the signal with the event."""
+        signal = event.workflow_execution_signaled_event_attributes
+        if signal.signal_name != SIGNAL:  # empty where it is none
+            return False
+        return self._is_it((await self._decode(signal.input.payloads, Gathered)).event)
+
+    async def _is_left(self, payloads: Any, *, alike: bool) -> bool:
+        """Whether a run begins with the event, or with one that is `alike`."""
+        given: GroupInput = await self._decode(payloads, GroupInput)
+        return any(
+            self._is_it(left.event) or (alike and fingerprint(left.event) == self._said)
+            for left in given.left
         )
-        return attributes.new_execution_run_id if said else None
 
     async def _summaries(self, delivery_ids: Iterable[str]) -> tuple[DeliverySummary, ...]:
         found = await asyncio.gather(*map(self._summary, delivery_ids))

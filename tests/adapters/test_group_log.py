@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from activities.gather import GroupInput
@@ -20,6 +22,7 @@ from tests.workflows.scripted import (
     ScriptedAttempts,
     ScriptedMatches,
     an_event,
+    details,
     scripted_worker,
 )
 from workflows.group import GroupWorkflow
@@ -65,6 +68,29 @@ async def gathering(client: Client, group: Group, *targets: str) -> AsyncIterato
 
 
 HOUR = timedelta(hours=1)
+
+
+async def until_it_says(handle: WorkflowHandle[Any, Any], wanted: str) -> None:
+    async with asyncio.timeout(10):
+        while wanted not in await details(handle):
+            await asyncio.sleep(0.1)
+
+
+async def reset(client: Client, workflow_id: str, run_id: str) -> str:
+    """Reset to the first completed workflow task as the Web UI does; give the new run."""
+    kind = "workflow_task_completed_event_attributes"
+    run = client.get_workflow_handle(workflow_id, run_id=run_id)
+    events = (await run.fetch_history()).events
+    answer = await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            reason="a test",
+            workflow_task_finish_event_id=next(e.event_id for e in events if e.HasField(kind)),
+            request_id=uuid.uuid4().hex,
+        )
+    )
+    return answer.run_id
 
 
 async def test_the_page_of_an_event_says_until_when_its_group_gathers(
@@ -160,6 +186,45 @@ async def test_an_event_is_found_that_one_run_handed_on_to_the_next(
         [two] = await log.send("v3")
         pages = [await log.page(event_id, "sent") for event_id in (one, two)]
         assert pages[0].delivery_list[0].id == pages[1].delivery_list[0].id
+
+
+async def test_an_event_is_found_in_the_run_that_a_reset_began(temporal_client: Client) -> None:
+    async with gathering(temporal_client, Group(window=HOUR, max=3)) as log:
+        one, two = await log.send("v1", "v2")
+        first = (await log.page(two, "gathering")).group_list[0]
+        new_run = await reset(temporal_client, first.id, first.run_id)
+        await until_it_says(temporal_client.get_workflow_handle(first.id), "2 of at most 3")
+        for event_id in (one, two):
+            page = await log.page(event_id, "gathering")
+            assert page.group_list[0].run_id == new_run
+        [three] = await log.send("v3")
+        found = [await log.page(event_id, "sent") for event_id in (one, two, three)]
+        assert len({page.delivery_list[0].id for page in found}) == 1
+
+
+async def test_an_event_like_one_that_was_sent_is_shown_where_it_is_itself(
+    temporal_client: Client,
+) -> None:
+    group = Group(window=HOUR, max=3)
+    async with gathering(temporal_client, group) as log:
+        match = Match(policy=log.policy, target="ci", retry=QUICK, group=group)
+        left = [
+            Gathered(event=an_event(source=log.source, tags=(tag,)), match=match, targets=("ci",))
+            for tag in ("v1", "v2", "v3", "v4")
+        ]
+        handle = await temporal_client.start_workflow(
+            GroupWorkflow.run,
+            GroupInput(group=group, left=tuple(left)),
+            id=group_of(left[0], group),
+            task_queue=log.queue,
+        )
+        await until_it_says(handle, "1 of at most 3")
+        [again] = await log.send("v1")
+        await log.page(again, "gathering")
+        [last] = await log.send("v5")
+        page, end = [await log.page(event_id, "sent") for event_id in (again, last)]
+        members = [left[3].event, page.event, end.event]
+        assert page.delivery_list[0].event_id == whole(members).id
 
 
 async def test_the_list_of_events_says_in_how_many_groups_each_is(temporal_client: Client) -> None:

@@ -235,3 +235,24 @@ async def test_a_group_goes_on_in_a_new_run_where_its_history_grows_long(
         status = (await begun.describe()).status
     assert status is WorkflowExecutionStatus.CONTINUED_AS_NEW
     assert len(attempts.inputs[0].more) == 7
+
+
+async def test_a_burst_of_many_groups_is_one_run_so_that_what_is_left_is_kept_once(
+    temporal_client: Client,
+) -> None:
+    attempts, matches, events = ScriptedAttempts(200), gathering(most=2), pushes(60)
+    match = matches.matches[0]
+    assert match.group
+    left = tuple(Gathered(event=event, match=match, targets=("ci",)) for event in events)
+    async with scripted_worker(temporal_client, attempts, matches) as queue:
+        group = await temporal_client.start_workflow(
+            GroupWorkflow.run,
+            GroupInput(group=match.group, left=left),
+            id=group_of(left[0], match.group),
+            task_queue=queue,
+        )
+        deliveries = await group.result()
+        sent = await until_sent(attempts, 60)
+    assert len(deliveries) == 30
+    assert sorted(sent) == sorted(event.id for event in events)
+    assert (await group.describe()).run_id == group.result_run_id
