@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Any
 
@@ -19,6 +20,7 @@ import httpcore
 from portcall.adapters.journey import CONNECT_TIMEOUT, BlockedError, Journey, ResolveError
 from portcall.adapters.proxies import ProxyRefusedError, ProxyRoute, ask_to_connect, authority
 from portcall.adapters.streams import CountedStream
+from portcall.adapters.tls import trusting
 from portcall.addresses import Allowed, host_address, port_refusal, refusal
 from portcall.special_ranges import Address
 
@@ -144,13 +146,16 @@ class Guard:
         stream = CountedStream(await self._to_proxy(proxy, journey), journey)
         try:
             if proxy.scheme == "https":
-                context = ssl.create_default_context()
-                stream = await stream.start_tls(context, proxy.host)
+                stream = await stream.start_tls(self._tls_to_proxies, proxy.host)
             await ask_to_connect(stream, proxy, destination)
         except BaseException:
             await stream.aclose()
             raise
         return stream
+
+    @cached_property
+    def _tls_to_proxies(self) -> ssl.SSLContext:
+        return trusting()
 
     async def _to_proxy(self, proxy: ProxyRoute, journey: Journey) -> httpcore.AsyncNetworkStream:
         addresses = await self._proxy_addresses(proxy)

@@ -28,7 +28,24 @@ class UnusableTlsError(ValueError):
 def check_tls(tls: Tls | None) -> None:
     """Raise UnusableTlsError where a target cannot be asked with these certificates."""
     if tls is not None:
-        _with_certificate(_trusting(tls.ca), tls)
+        _with_certificate(trusting(tls.ca), tls)
+
+
+def trusting(authorities: str | None = None) -> ssl.SSLContext:
+    """Trust these authorities, or the system's.
+
+    Of the ciphers those are left out for which the other side chooses the numbers to calculate
+    with (DHE): they may be so large that one handshake takes seconds, and all else waits.
+    """
+    try:
+        context = ssl.create_default_context(cadata=authorities)
+    except (ssl.SSLError, ValueError, TypeError):
+        raise UnusableTlsError("tls.ca", "is no certificate in PEM") from None
+    offered = context.get_ciphers()
+    kept = [cipher["name"] for cipher in offered if cipher["kea"] != "kx-dhe"]
+    if len(kept) < len(offered):
+        context.set_ciphers(":".join(kept))
+    return context
 
 
 class TlsContexts:
@@ -52,7 +69,7 @@ class TlsContexts:
 
 
 def _context(tls: Tls, skip_cert_verify: bool) -> ssl.SSLContext:
-    context = _trusting(tls.ca)
+    context = trusting(tls.ca)
     if skip_cert_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -60,13 +77,6 @@ def _context(tls: Tls, skip_cert_verify: bool) -> ssl.SSLContext:
     context.set_alpn_protocols(["h2", "http/1.1"])
     _with_certificate(context, tls)
     return context
-
-
-def _trusting(authorities: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cadata=authorities)
-    except (ssl.SSLError, ValueError, TypeError):
-        raise UnusableTlsError("tls.ca", "is no certificate in PEM") from None
 
 
 def _with_certificate(context: ssl.SSLContext, tls: Tls) -> None:
