@@ -83,6 +83,10 @@ def compiled(env: SandboxedEnvironment, body: str) -> Compiled:
         raise TemplateError(f"line {error.lineno}: {error.message}") from None
     except (RecursionError, SyntaxError):
         raise TemplateError("it is nested too deeply") from None
+    except TemplateError:
+        raise
+    except ValueError:  # Python reads and writes numbers of 4,300 digits
+        raise TemplateError("it has a number that is too long") from None
 
 
 def language(write: Callable[[Any], str]) -> SandboxedEnvironment:

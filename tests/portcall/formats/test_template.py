@@ -117,6 +117,8 @@ def test_html_is_escaped():
         ("{{ " + " or ".join(["event.type"] * 500) + " }}", "it is nested too deeply"),
         ("{% for a in event.tags %}" * 25 + "{% endfor %}" * 25, "it is nested too deeply"),
         ("{% if 1 %}" * 400 + "{% endif %}" * 400, "it is nested too deeply"),
+        ("{{ " + "1" * 5000 + " }}", "it has a number that is too long"),
+        ("{{ 0x" + "f" * 9000 + " }}", "it has a number that is too long"),
     ],
 )
 def test_a_template_that_cannot_be_used_says_in_which_line_and_why(body, message):
