@@ -11,6 +11,9 @@ CONNECT_TIMEOUT = 10.0
 OVERHEAD_LIMIT = 128 * 1024
 """Bytes that may come beside the wanted bytes of the body: heads, frames, what is sent unasked."""
 
+_WIRE_LIMIT = 4 * 1024 * 1024
+"""Bytes that may come as TLS beside the body: a record may hold one byte, or no data at all."""
+
 _PIECES = 1000
 _BYTES_OF_A_PIECE = 64
 """An answer may come in so many pieces, and of its body in pieces of that size."""
@@ -36,8 +39,9 @@ class FloodError(Exception):
 class Journey:
     """One request on its way.
 
-    `peer` is the address that it goes to, through a proxy too. `bytes` and `pieces`
-    (chunks, or frames of HTTP/2) are what the receiver has sent.
+    `peer` is the address that it goes to, through a proxy too. `bytes`, `wire`
+    (the same, as TLS has it) and `pieces` (chunks, or frames of HTTP/2) are what the receiver has
+    sent.
     """
 
     host: str = ""
@@ -48,6 +52,7 @@ class Journey:
     connect_until: float = 0.0
     body_limit: int = 0
     bytes: int = 0
+    wire: int = 0
     pieces: int = 0
     phases: dict[str, float] = field(default_factory=dict)
 
@@ -67,6 +72,13 @@ class Journey:
         self.bytes += received
         if self.bytes > self.body_limit + OVERHEAD_LIMIT:
             raise FloodError(f"{OVERHEAD_LIMIT // 1024} KiB beside the body")
+
+    def count_on_wire(self, received: int) -> None:
+        """Count bytes of TLS, in which tickets and new keys may come for ever."""
+        self.wire += received
+        most = _WIRE_LIMIT + 2 * self.body_limit
+        if self.wire > most:
+            raise FloodError(f"{most // 1024**2} MiB of TLS")
 
     def count_piece(self) -> None:
         """Count a piece, however small: each costs us tens of microseconds."""

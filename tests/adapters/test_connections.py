@@ -437,6 +437,35 @@ async def test_a_receiver_whose_tls_cannot_be_trusted_gets_nothing(
     assert exchange.timings.tls > 0
 
 
+async def test_a_receiver_cannot_keep_a_worker_busy_below_its_answer(
+    transport, authority, tmp_path
+):
+    """Tickets to resume a session with were read for as long as they came."""
+    context = server_context(tmp_path, authority.issue("localhost"))
+    context.num_tickets = 30_000  # of more than 200 bytes each
+    async with HostileReceiver([read_request, ANSWER]).serving(context) as receiver:
+        url = f"https://localhost:{receiver.port}/"
+        exchange = await transport.send(a_request(url, tls=Tls(ca=authority.pem)))
+    assert exchange.error.type is ErrorType.PROTOCOL
+    assert exchange.error.message.endswith(f":{receiver.port} sent more than 4 MiB of TLS")
+
+
+async def test_what_comes_over_a_kept_connection_counts_for_each_request_alone(
+    transport, authority, tmp_path
+):
+    context = server_context(tmp_path, authority.issue("localhost"))
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
+    receiver = HostileReceiver([read_request, send(answer)] * 100)
+    async with receiver.serving(context):
+        url = f"https://localhost:{receiver.port}/"
+        request = a_request(url, headers=[("Content-Length", "2")], tls=Tls(ca=authority.pem))
+        for _ in range(100):
+            exchange = await transport.send(request)
+            assert exchange.error is None
+            assert len(exchange.response.body) == 60_000
+    assert len(receiver.wires) == 1
+
+
 async def test_a_receiver_of_old_tls_alone_gets_nothing(transport, authority, tmp_path):
     async with Receiver("https").serving(context=old(authority, tmp_path)) as receiver:
         url = receiver.url(host="localhost")
