@@ -113,7 +113,8 @@ class SqlTargetStates:
         told = None
         if record and counts(record):
             self._figures.note(name, record)
-            if record.outcome is not AttemptOutcome.DELIVERED or name in self._unhealthy:
+            failed = record.outcome is not AttemptOutcome.DELIVERED
+            if failed or permit.probe or name in self._unhealthy:
                 told = record
             else:
                 self._succeeded[name] = self._clock()

@@ -269,6 +269,18 @@ async def test_a_success_before_this_worker_knew_of_a_failure_elsewhere_is_told_
             await asyncio.sleep(0.01)
 
 
+async def test_a_try_that_succeeds_ends_the_pause_though_this_worker_did_not_know_of_it(
+    here: Worker, there: Worker
+) -> None:
+    target = await stored(here, max_concurrent=1, breaker=Breaker(failures=1))
+    await there.attempts(target, 200)
+    await here.attempts(target, 503)
+    assert there.states._unhealthy == {}
+    here.clock.go_on(timedelta(seconds=10))
+    assert await there.attempts(target, 200) == ["target.recovered"]
+    assert (await here.states.health("ci")).is_healthy
+
+
 async def test_the_last_success_is_known_of_a_healthy_target_too(
     here: Worker, there: Worker
 ) -> None:
