@@ -38,6 +38,8 @@ _NEVER = (
     ("169.254.169.254/32", "a cloud metadata address"),
     ("100.100.100.200/32", "a cloud metadata address (Alibaba Cloud)"),
     ("192.0.0.192/32", "a cloud metadata address (Oracle Cloud)"),
+    ("fd00:42::42/128", "a cloud metadata address (Scaleway)"),
+    ("fd00:ec2::23/128", "a cloud metadata address (AWS, for pods)"),
     ("fd00:ec2::254/128", "a cloud metadata address (AWS)"),
     ("fd20:ce::254/128", "a cloud metadata address (Google Cloud)"),
     ("0.0.0.0/8", "an address of this host itself (RFC 1122)"),

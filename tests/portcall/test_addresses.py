@@ -48,6 +48,8 @@ REFUSED = (
     ("169.254.169.254", "metadata"),
     ("64:ff9b::a9fe:a9fe", "metadata"),
     ("fd00:ec2::254", "metadata"),
+    ("fd00:ec2::23", "metadata"),
+    ("fd00:42::42", "metadata"),
     ("168.63.129.16", "metadata"),
     ("100.100.100.200", "metadata"),
     ("192.0.0.192", "metadata"),
