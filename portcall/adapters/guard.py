@@ -25,8 +25,11 @@ from portcall.addresses import Allowed, host_address, port_refusal, refusal
 from portcall.special_ranges import Address
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
+_Found = tuple[Any, float]
 
-_RESOLVER_THREADS = 32
+_THREADS, _THREADS_OF_THE_QUICK = 128, 32
+_QUICK = 1.0
+_MOST_QUICK = 10_000
 
 
 class SystemResolver:
@@ -34,18 +37,22 @@ class SystemResolver:
 
     A dead name server must not hold up what else runs in the process's default threads, nor may
     one host's take all of these: who asks for the same host meanwhile waits for the same answer.
+    Nor may many hosts of a dead zone hold up the others: what was quick the last time has threads
+    to itself.
     """
 
     def __init__(self, look_up: Callable[..., Any] = socket.getaddrinfo) -> None:
         """Start no thread yet."""
         self._look_up = look_up
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, "resolve")
-        self._asking: dict[str, asyncio.Future[Any]] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "resolve")
+        self._threads_of_the_quick = ThreadPoolExecutor(_THREADS_OF_THE_QUICK, "resolve-quick")
+        self._quick: dict[str, None] = {}
+        self._asking: dict[str, asyncio.Future[_Found]] = {}
 
     async def __call__(self, host: str) -> Sequence[Address]:
         """Give the addresses in the system's order (RFC 6724)."""
         try:
-            infos = await asyncio.shield(self._asking.get(host) or self._ask(host))
+            infos, _ = await asyncio.shield(self._asking.get(host) or self._ask(host))
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 raise ResolveError(f"no name server answered for {host}") from error
@@ -54,17 +61,31 @@ class SystemResolver:
             raise ResolveError(f"no such host: {host}") from error
         return [ip_address(info[4][0]) for info in infos]
 
-    def _ask(self, host: str) -> asyncio.Future[Any]:
-        asking = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: self._look_up(host, None, type=socket.SOCK_STREAM)
-        )
+    def _ask(self, host: str) -> asyncio.Future[_Found]:
+        threads = self._threads_of_the_quick if host in self._quick else self._threads
+        asking = asyncio.get_running_loop().run_in_executor(threads, self._found, host)
         self._asking[host] = asking
-        asking.add_done_callback(lambda _: self._asking.pop(host, None))
+        asking.add_done_callback(lambda found: self._note(host, found))
         return asking
+
+    def _found(self, host: str) -> _Found:
+        began = time.perf_counter()
+        infos = self._look_up(host, None, type=socket.SOCK_STREAM)
+        return infos, time.perf_counter() - began
+
+    def _note(self, host: str, found: asyncio.Future[_Found]) -> None:
+        """Note who was quick, also where nobody waits any more."""
+        self._asking.pop(host, None)
+        self._quick.pop(host, None)
+        if not found.cancelled() and found.exception() is None and found.result()[1] < _QUICK:
+            self._quick[host] = None
+            if len(self._quick) > _MOST_QUICK:
+                del self._quick[next(iter(self._quick))]
 
     def close(self) -> None:
         """Let the threads end; one that still waits for an answer is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in self._threads, self._threads_of_the_quick:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Guard:

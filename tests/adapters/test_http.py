@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import gzip
+import socket
 import ssl
 import threading
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 from portcall.adapters.guard import SystemResolver
 from portcall.adapters.http import HttpTransport
 from portcall.adapters.http_errors import TRANSLATED, attempt_error
-from portcall.adapters.journey import Journey
+from portcall.adapters.journey import Journey, ResolveError
 from portcall.addresses import Allowed
 from portcall.attempts import BODY_LIMIT, ErrorType
 from portcall.ports import OutgoingRequest
@@ -337,6 +339,35 @@ async def test_a_dead_name_server_of_one_host_does_not_hold_up_the_names_of_othe
     assert isinstance(found[0], asyncio.CancelledError)
     assert found[1:] == [[ip_address("192.0.2.7")]] * 199
     resolve.close()
+
+
+async def test_a_dead_zone_with_many_hosts_does_not_hold_up_who_was_quick(caplog):
+    dead = threading.Event()
+
+    def look_up(host, *_, **__):
+        if host.endswith("dead.example"):
+            dead.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return [(None, None, None, None, ("192.0.2.7", 0))]
+
+    resolve = SystemResolver(look_up)
+    assert await resolve("ci.example") == [ip_address("192.0.2.7")]
+    waiting = [asyncio.create_task(resolve(f"{number}.dead.example")) for number in range(300)]
+    try:
+        await asyncio.sleep(0)
+        for _ in range(2):
+            async with asyncio.timeout(5):
+                assert await resolve("ci.example") == [ip_address("192.0.2.7")]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    finally:
+        dead.set()
+    with pytest.raises(ResolveError, match="no name server answered"):
+        await resolve("0.dead.example")
+    resolve.close()
+    gc.collect()
+    assert not caplog.records, "of answers for which nobody waits any more"
 
 
 def all_subclasses(kind):
