@@ -19,6 +19,7 @@ from portcall.conditions.block import Conditions, Match
 from portcall.conditions.details import ScanConditions
 from portcall.conditions.numbers import CountCondition, SeverityCondition
 from portcall.conditions.text import TextCondition
+from portcall.gathering import Group
 from portcall.policies import (
     Ignore,
     Policy,
@@ -28,7 +29,7 @@ from portcall.policies import (
     Source,
     Target,
 )
-from portcall.receiving import Proxy
+from portcall.receiving import Breaker, Proxy
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,48}[a-z0-9])?", fullmatch=True)
 words = st.from_regex(r"[a-z0-9_-]{1,50}", fullmatch=True)
@@ -43,6 +44,7 @@ header_secrets = (
 signing_secrets = st.binary(min_size=24, max_size=64).map(
     lambda key: "whsec_" + base64.b64encode(key).decode()
 )
+_fates = st.sampled_from(["skip", "hold"])
 durations = st.integers(0, 86_400_000).map(lambda ms: timedelta(milliseconds=ms))
 
 _auths = (
@@ -133,6 +135,11 @@ targets = st.builds(
     proxy=st.none() | _proxies,
     timeout=st.integers(1, 300_000).map(lambda ms: timedelta(milliseconds=ms)),
     skip_cert_verify=st.booleans(),
+    while_disabled=_fates,
+    max_concurrent=st.none() | st.integers(1, 1000),
+    rate=st.none() | st.just("10/s"),
+    breaker=st.none() | st.builds(Breaker, failures=st.integers(1, 20)),
+    disable_after=st.none() | st.just(timedelta(days=14)) | st.just(timedelta(days=5)),
 )
 policies = st.builds(
     Policy,
@@ -148,5 +155,9 @@ policies = st.builds(
     exclude=st.lists(st.builds(Conditions, **_blocks, actor=_conditions), max_size=1),
     targets=st.lists(names, min_size=1, max_size=3, unique=True),
     format=words,
-    retry=st.builds(RetryPolicy, initial_interval=durations, maximum_interval=st.just("365d")),
+    retry=st.builds(RetryPolicy, initial_interval=durations, maximum_interval=st.just("365d"))
+    | st.builds(RetryPolicy, schedule=st.lists(durations, min_size=1, max_size=3)),
+    while_disabled=_fates,
+    ordered=st.booleans(),
+    group=st.none() | st.builds(Group, by=st.just(["source", "repository"]), max=st.integers(2, 9)),
 )

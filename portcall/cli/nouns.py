@@ -23,11 +23,21 @@ class Noun:
         return understood(self.model, known)
 
     def written_out(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the spec in an answer of the API, or in a file, with every default written out.
+        """Give the spec in an answer of the API, or in a file, with every default written out."""
+        return written_out(self.spec(answer))
 
-        Secrets come out masked, what is absent is left out.
-        """
-        return self.spec(answer).model_dump(mode="json", exclude_none=True)
+
+def written_out(spec: Spec) -> dict[str, Any]:
+    """Give a source, target or policy as it is written, secrets masked, with every default.
+
+    What is absent is left out, but not where that says something: `breaker: null` is no default.
+    """
+    written = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {
+        name: written.get(name)
+        for name, field in type(spec).model_fields.items()
+        if name in written or field.default is not None
+    }
 
 
 SOURCE = Noun("source", "sources", Source)

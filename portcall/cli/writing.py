@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from portcall.cli.manifest import LABEL
-from portcall.cli.nouns import Noun
+from portcall.cli.nouns import Noun, written_out
 from portcall.secrets import Path, shown, split
 from portcall.spec import Spec
 
@@ -83,7 +83,7 @@ def concise(spec: Spec) -> dict[str, Any]:
 
     What remains is read as the same spec: each part that goes has been tried.
     """
-    written = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    written = written_out(spec)
     meant = spec.model_validate(written)
 
     def means_the_same() -> bool:

@@ -253,7 +253,7 @@ def test_export_and_apply_change_nothing_whatever_is_stored(
         (
             store.policies,
             [
-                spec.model_copy(update={"format": "raw", "targets": [targets[0].name]})
+                spec.model_copy(update={"format": "slack", "targets": [targets[0].name]})
                 for spec in policies
             ],
         ),

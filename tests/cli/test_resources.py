@@ -118,3 +118,14 @@ def test_an_unknown_name_is_named(run: Run, backend: Backend, words: tuple[str, 
     ran = run("targets", *words, "nowhere")
     assert ran.code == 4
     assert "nowhere" in ran.err
+
+
+async def test_what_is_switched_off_by_null_stays_so_whatever_else_is_changed(
+    run: Run, filled: Backend
+):
+    without = TARGET.model_copy(update={"breaker": None, "disable_after": None})
+    await filled.store.targets.put(without)
+    assert "  breaker: null\n  disable_after: null\n" in run("targets", "show", "ci").out
+    run("targets", "disable", "ci")
+    stored = (await filled.store.targets.get("ci")).spec
+    assert stored == without.model_copy(update={"enabled": False})
