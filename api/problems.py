@@ -21,9 +21,13 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
 """Seconds after which asking again may help, where something is away."""
 
+_TIME_IN_WORDS = "write a time like 2026-07-30T12:00:00Z"
 _TYPES_IN_WORDS = {
     "bool_parsing": "one of: true, false",
     "bool_type": "one of: true, false",
+    "datetime_from_date_parsing": _TIME_IN_WORDS,
+    "datetime_parsing": _TIME_IN_WORDS,
+    "datetime_type": _TIME_IN_WORDS,
     "dict_type": "write a mapping, {name: value}",
     "list_type": "write a list, [one, another]",
     "model_attributes_type": "write a mapping, {name: value}",

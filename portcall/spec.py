@@ -1,16 +1,17 @@
 """What every part of a spec is made of: the closed base, names, secrets, header fields."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PlainSerializer,
     SecretStr,
     StringConstraints,
@@ -50,9 +51,14 @@ Secret = Annotated[
 
 def fault(place: Sequence[str | int], message: str) -> ValidationError:
     """Make the error that names a place within what is being validated."""
-    error = PydanticCustomError("spec", "{message}", {"message": message})
-    details = InitErrorDetails(type=error, loc=tuple(place), input=None)
-    return ValidationError.from_exception_data("spec", [details])
+    return ValidationError.from_exception_data("spec", [_details(place, "spec", message)])
+
+
+def _details(
+    place: Sequence[str | int], kind: str, message: str, context: Mapping[str, Any] | None = None
+) -> InitErrorDetails:
+    error = PydanticCustomError(kind, "{message}", {**(context or {}), "message": message})
+    return InitErrorDetails(type=error, loc=tuple(place), input=None)
 
 
 def faults(error: ValidationError) -> str:
@@ -66,18 +72,40 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _nothing_misspelt(cls, value: Any) -> Any:
+    def _nothing_misspelt(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Say what was meant by a field that there is not, beside all else that is wrong."""
+        meant = cls._meant(value)
+        if not meant:
+            return validate(value)
+        found = [
+            _details([key], "spec", f"unknown field, did you mean {name}?")
+            for key, name in meant.items()
+        ]
+        try:
+            validate({key: part for key, part in value.items() if str(key) not in meant})
+        except ValidationError as error:
+            found += [
+                _details(other["loc"], other["type"], other["msg"], other.get("ctx"))
+                for other in error.errors()
+                if other["type"] != "missing" or other["loc"][0] not in meant.values()
+            ]
+        raise ValidationError.from_exception_data("spec", found)
+
+    @classmethod
+    def _meant(cls, value: Any) -> dict[str, str]:
+        """Give the field that each misspelt one must have meant."""
         known = [field.alias or name for name, field in cls.model_fields.items()]
+        meant = {}
         for key in islice(value, _KEYS_LOOKED_AT) if isinstance(value, dict) else ():
             if key not in known and key not in cls.model_fields:
                 near = get_close_matches(str(key)[:50], known, n=1)
                 if near:
-                    raise fault([str(key)], f"unknown field, did you mean {near[0]}?")
-                if not any(name in value for name in known):
+                    meant[str(key)] = near[0]
+                elif not any(name in value for name in known):
                     raise fault([str(key)], f"unknown field, one of: {', '.join(known)}")
-        return value
+        return meant
 
 
 def _header_name(value: str) -> str:

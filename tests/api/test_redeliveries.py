@@ -88,3 +88,13 @@ async def test_while_temporal_is_away_nothing_is_started(api, backend):
     backend.redeliveries.available = backend.failed.available = False
     assert (await api.post(URL, json={"target": "ci"})).status_code == 503
     assert (await api.post(URL, json={"target": "ci", "dry_run": True})).status_code == 503
+
+
+async def test_a_time_that_cannot_be_read_is_answered_with_how_to_write_one(api):
+    for since in ("yesterday", "", [1]):
+        answer = await api.post(URL, json={"target": "ci", "since": since})
+        assert answer.json()["errors"] == [
+            {"field": "since", "message": "write a time like 2026-07-30T12:00:00Z"}
+        ]
+    answer = await api.get("/api/v1/deliveries", params={"since": "yesterday"})
+    assert answer.json()["detail"] == "since: write a time like 2026-07-30T12:00:00Z"

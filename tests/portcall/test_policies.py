@@ -68,6 +68,24 @@ def test_a_typing_error_is_refused_instead_of_ignored():
     assert messages(policy, retry={"xyz": 1})[0].startswith("unknown field, one of: initial_")
 
 
+def test_a_typing_error_hides_nothing_else_that_is_wrong():
+    assert messages(policy, enabeld=False, ordred=True, retry={"jitter": 2}) == [
+        "unknown field, did you mean enabled?",
+        "unknown field, did you mean ordered?",
+        "Input should be less than or equal to 1",
+    ]
+    assert messages(policy, retry={"scedule": ["5s"], "jitter": 2}) == [
+        "unknown field, did you mean schedule?",
+        "Input should be less than or equal to 1",
+    ]
+
+
+def test_what_a_misspelt_field_was_meant_to_be_is_not_missing_too():
+    with pytest.raises(ValidationError) as caught:
+        Target.model_validate({"name": "ci", "ur": "https://ci.example/", "timeout": "soon"})
+    assert [error["loc"] for error in caught.value.errors()] == [("ur",), ("timeout",)]
+
+
 @pytest.mark.parametrize(
     "conditions", [{"event_types": []}, {"sources": []}, {"event_types": ["A"]}]
 )
