@@ -32,6 +32,7 @@ class Attempts:
         self._waiting = waiting
         self._began = workflow.now()
         self._paused: Outcome | None = None
+        self._paused_since = self._began
         self._shown: Outcome | None = None
 
     @property
@@ -75,12 +76,15 @@ class Attempts:
             delay = timedelta(seconds=min(2**count, 300))
             await self._waiting.wait(delay, pause.reason)
             return
-        self._paused = pause.outcome
-        self._show(pause.outcome)
         paused_at, delay = workflow.now(), timedelta(minutes=min(2 ** (count - 1), 360))
+        if self._paused is not pause.outcome:
+            self._paused, self._paused_since = pause.outcome, paused_at
+        self._show(pause.outcome)
         if pause.outcome is Outcome.QUEUED:
             delay = min(delay, left)
-        await self._waiting.wait(delay, pause.reason, signalled=self._waiting.go_on)
+        await self._waiting.wait(
+            delay, pause.reason, since=self._paused_since, signalled=self._waiting.go_on
+        )
         if pause.outcome is Outcome.HELD:
             self._began += workflow.now() - paused_at
         elif self._waiting.go_on:

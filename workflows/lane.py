@@ -102,7 +102,7 @@ class LaneWorkflow:
             place,
             start_to_close_timeout=timedelta(seconds=10),
             retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
-            summary=place.delivery,
+            summary=f"look whether {place.delivery} is under way",
         )
         if not lives and self._current is place:
             self._current = None

@@ -63,7 +63,7 @@ async def _take(joining: JoinInput, waiting: Waiting) -> None:
 
     A turn from before it joined is one of an earlier run, which a reset had told again.
     """
-    waiting.turn, looks = False, 0
+    waiting.turn, looks, since = False, 0, workflow.now()
     while not waiting.turn:
         try:
             await workflow.execute_activity(
@@ -77,6 +77,6 @@ async def _take(joining: JoinInput, waiting: Waiting) -> None:
             if not is_cancelled_exception(error):
                 raise
             await waiting.end_if_cancelled()
-        await waiting.wait_for_turn(timedelta(minutes=min(2**looks, 360)), joining.lane)
+        await waiting.wait_for_turn(timedelta(minutes=min(2**looks, 360)), joining.lane, since)
         looks += 1
     workflow.upsert_search_attributes(without_attempt(Outcome.DELIVERING))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -21,15 +21,23 @@ class Waiting:
         self.turn = False
         self.cancel = False
 
-    async def wait(self, delay: timedelta, summary: str, *, signalled: bool = False) -> None:
-        """Wait for `go_on`, at most so long; `signalled`: it came already."""
+    async def wait(
+        self,
+        delay: timedelta,
+        summary: str,
+        *,
+        since: datetime | None = None,
+        signalled: bool = False,
+    ) -> None:
+        """Wait for `go_on`, at most so long; `since`: it waits already; `signalled`: it came."""
         self.go_on = signalled
-        await self._until(lambda: self.go_on, delay, summary)
+        await self._until(lambda: self.go_on, delay, summary, since)
 
-    async def wait_for_turn(self, longest: timedelta, lane: str) -> None:
+    async def wait_for_turn(self, longest: timedelta, lane: str, since: datetime) -> None:
         """Wait for the turn, at most so long, or for somebody who has it asked for again."""
         self.go_on = False
-        await self._until(lambda: self.turn or self.go_on, longest, f"waits for its turn in {lane}")
+        summary = f"waits for its turn in {lane}"
+        await self._until(lambda: self.turn or self.go_on, longest, summary, since)
 
     async def end_if_cancelled(self) -> None:
         """End the workflow where that was asked for, be it before a worker took it up."""
@@ -38,9 +46,12 @@ class Waiting:
             workflow.upsert_search_attributes(without_attempt(Outcome.CANCELLED))
             await end_cancelled()
 
-    async def _until(self, is_over: Callable[[], bool], delay: timedelta, summary: str) -> None:
+    async def _until(
+        self, is_over: Callable[[], bool], delay: timedelta, summary: str, since: datetime | None
+    ) -> None:
         """Wait, which the Web UI shows meanwhile; a cancellation ends the workflow."""
-        workflow.set_current_details(f"Since {workflow.now():%Y-%m-%d %H:%M:%S} UTC: {summary}.")
+        began = since or workflow.now()
+        workflow.set_current_details(f"Since {began:%Y-%m-%d %H:%M:%S} UTC: {summary}.")
         try:
             await workflow.wait_condition(
                 lambda: is_over() or self.cancel, timeout=delay, timeout_summary=summary

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from tests.workflows.scripted import (
     ScriptedAnnouncements,
     ScriptedAttempts,
     an_event,
+    details,
     scripted_worker,
 )
 from workflows.delivery import DeliveryInput, DeliveryResult, DeliveryWorkflow
@@ -252,6 +254,22 @@ async def test_being_held_again_and_again_is_shown_by_one_change_of_attributes(
         names = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
         shown_as = "upsert_workflow_search_attributes_event_attributes"
         assert names.count(shown_as) == 2
+
+
+async def test_the_web_ui_shows_since_when_it_is_held_however_often_it_has_looked(
+    temporal_client: Client,
+) -> None:
+    attempts = ScriptedAttempts(held(), held(), 200)
+    async with scripted_worker(temporal_client, attempts) as queue:
+        handle = await start(temporal_client, queue)
+        await until_shown(handle, "held")
+        [since] = re.findall(r"Since [-:0-9 ]+ UTC: the target ci", await details(handle))
+        await asyncio.sleep(1.1)
+        await handle.signal(DeliveryWorkflow.retry_now)
+        async with asyncio.timeout(10):
+            while len(attempts.inputs) < 2 or "under way" in await details(handle):
+                await asyncio.sleep(0.05)
+        assert since in await details(handle)
 
 
 async def test_a_signal_that_comes_while_it_looks_makes_it_look_again(
