@@ -135,6 +135,12 @@ def verdict(delivery: DeliveryDetail) -> str:
         return f"attempt {delivery.attempts} failed with {what}; the next one is due at {due}."
     if delivery.outcome is Outcome.DELIVERING:
         return "an attempt is under way."
+    if delivery.outcome is Outcome.CANCELLED:
+        return (
+            f"after attempt {delivery.attempts}, which failed with {what}."
+            if delivery.attempts
+            else "before its first attempt."
+        )
     if since := delivery.held_since or delivery.queued_since:
         return f"since {when(since)}, {delivery.reason}."
     return f"{(delivery.reason or what).rstrip('.')}."

@@ -166,7 +166,14 @@ def test_a_body_is_made_readable(body: str, encoding: str, shown: str):
             "since 2026-07-30T12:00:00Z, the target ci is paused.",
         ),
         ({"outcome": Outcome.DELIVERING}, "an attempt is under way."),
-        ({"outcome": Outcome.CANCELLED, "reason": None, "attempt_records": ()}, "no attempt yet."),
+        (
+            {"outcome": Outcome.CANCELLED, "reason": None},
+            "after attempt 3, which failed with HTTP 503.",
+        ),
+        (
+            {"outcome": Outcome.CANCELLED, "attempts": 0, "reason": "the target ci is disabled"},
+            "before its first attempt.",
+        ),
         (
             {"outcome": Outcome.REJECTED, "reason": "HTTP 404 is not in retry_on"},
             "HTTP 404 is not in retry_on.",
