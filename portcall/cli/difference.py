@@ -1,6 +1,7 @@
 """How the difference between two versions of a spec is written, a line per field.
 
-A secret is never written, and neither is what came from the environment: it reads «changed».
+A secret is never written, and neither is what came from the environment: it reads «changed», or
+«removed» where none is left.
 """
 
 import json
@@ -39,7 +40,7 @@ def lines(
 def _change(old: Any, new: Any) -> str:
     before, after = _json(old), _json(new)
     if MASK in before + after:
-        return "«changed»"
+        return "«changed»" if new else "«removed»"
     if isinstance(old, list) and isinstance(new, list) and len(before + after) > _SHORT:
         was, becomes = dict.fromkeys(map(_json, old)), dict.fromkeys(map(_json, new))
         parted = [f"+ {item}" for item in becomes if item not in was]

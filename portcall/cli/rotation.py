@@ -1,13 +1,14 @@
 """The command `targets rotate`: a target gets a new signing secret, shown this once."""
 
 import sys
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from portcall.cli.client import connect, path
 from portcall.cli.options import Json, Token, Url
-from portcall.cli.tables import print_json
+from portcall.cli.tables import print_json, when
 
 STDIN = "-"
 
@@ -58,7 +59,8 @@ def _print(answer: dict[str, Any]) -> None:
     if answer["public_key"]:
         _say(f"The receiver verifies by its public key: {answer['public_key']}")
     for older in answer["retiring"]:
-        _say(f"An older secret signs as well until {older['until']}.")
+        until = when(datetime.fromisoformat(older["until"]))
+        _say(f"An older secret signs as well until {until}.")
 
 
 def _say(text: str) -> None:

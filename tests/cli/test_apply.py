@@ -95,6 +95,12 @@ def test_a_changed_secret_is_never_shown(apply, old: str, new: str, fields: list
     assert "whsec_" not in ran.out
 
 
+def test_a_secret_that_the_file_no_longer_has_is_shown_as_removed(apply):
+    apply(ALL)
+    ran = apply(ALL.replace('secrets: ["${SIGNING}"]', "secrets: []"))
+    assert "    secrets: «removed»" in ran.out.splitlines()
+
+
 def test_a_dry_run_writes_nothing(apply, backend: Backend):
     ran = apply(ALL, "--dry-run")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "3 to create, 0 to update, 0 unchanged.")
