@@ -1,4 +1,5 @@
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from portcall.conditions.expression import outcome
 from portcall.conditions.facts import facts
 from portcall.conditions.text import FORMS, TextCondition
 from portcall.event_types import OWN_TYPES
+from portcall.events import Scan
 from portcall.formats.default import Default
 from portcall.formats.known import BUILT_IN
 from portcall.outgoing import outgoing_request
@@ -179,6 +181,31 @@ def test_documented_blocks_are_conditions():
     assert len(blocks) == 2
     for block in blocks:
         Policy.model_validate({"name": "p", "targets": ["t"], **yaml.safe_load(block)})
+
+
+def test_the_three_policies_match_what_they_say():
+    block = POLICIES.partition("## Three policies")[2].partition("```yaml\n")[2].partition("```")[0]
+    values = {"${AUDIT_SECRET}": OLD, "${CI_TOKEN}": "t"}
+    text = re.sub(r"\$\{\w+\}", lambda name: values.get(name[0], "https://a.example/"), block)
+    found = yaml.safe_load(text)
+    targets = {Target.model_validate(target).name for target in found["targets"]}
+    wanted = {p.name: p for p in map(Policy.model_validate, found["policies"])}
+    assert {name for policy in wanted.values() for name in policy.targets} == targets
+
+    def is_wanted(name, type_, **fields):
+        event = PUSH.model_copy(update={"type": type_, "repository": "prod/team/app"} | fields)
+        return wanted[name].match.failure(event) is None
+
+    release = partial(is_wanted, "releases-to-ci", "artifact.pushed")
+    assert release(tags=("latest", "v1.2.3"))
+    assert not release(tags=("latest",))
+    assert not release(tags=("v1.2.3-rc.1",))
+    assert not release(tags=("v1.2.3",), repository="test/app")
+    for severity, told in (("Critical", True), ("High", False), (None, False)):
+        scan = Scan(severity=severity)
+        assert is_wanted("critical-findings", "scan.completed", scan=scan) is told
+    for type_ in ("artifact.deleted", "tag.deleted", "repository.deleted"):
+        assert is_wanted("deletions-to-audit", type_, tags=())
 
 
 def test_every_fact_of_an_expression_is_documented():
