@@ -166,7 +166,8 @@ def _many(
         print_json(ended.model_dump(mode="json"))
     else:
         state = "" if ended.state is RedeliveryState.DONE else f" ({ended.state})"
-        print(f"{ended.sentence(ended.total or 0)}{state}")
+        said = "Nothing that failed fits" if ended.total == 0 else ended.sentence(ended.total or 0)
+        print(f"{said}{state}")
         if ended.problem:
             print(printable(ended.problem), file=sys.stderr)
     if ended.failed or ended.state is not RedeliveryState.DONE:

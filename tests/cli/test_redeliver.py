@@ -50,6 +50,12 @@ def test_a_dry_run_says_how_many_there_are_and_sends_none(run: Run, backend: Bac
     assert backend.redeliveries.found == {}
 
 
+def test_that_there_was_nothing_to_send_again_is_said(run: Run, backend: Backend):
+    backend.redeliveries.done = Progress()
+    ran = run("deliveries", "redeliver", "--target", "misspelt")
+    assert (ran.code, ran.out) == (0, "Nothing that failed fits\n")
+
+
 def test_one_that_could_not_be_sent_again_makes_the_exit_code_1(run: Run, backend: Backend):
     backend.redeliveries.done = Progress(redelivered=2, failed=1, problem="it is gone")
     ran = run("deliveries", "redeliver", "--policy", "p")
