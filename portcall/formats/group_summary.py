@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from portcall.events import RegistryEvent
-from portcall.formats.summary import Level, Summary, one_line, summary
+from portcall.formats.summary import Level, Summary, about_our_own, one_line, summary
+from portcall.own_events import OWN_SOURCE
 
 LINES = 12
 """Events that are shown: one screen, and within the limits of every chat."""
@@ -77,6 +78,9 @@ def _line(event: RegistryEvent, headline: str, *, within: bool) -> Iterator[Piec
         yield one_line(headline or summary(event).headline, 40), False
     if about:
         yield about, True
+    if event.source == OWN_SOURCE:
+        yield from _why(event, about)
+        return
     detail = (event.scan and event.scan.severity) or (
         event.replication and event.replication.status
     )
@@ -87,8 +91,18 @@ def _line(event: RegistryEvent, headline: str, *, within: bool) -> Iterator[Piec
         yield actor, True
 
 
+def _why(event: RegistryEvent, about: str) -> Iterator[Piece]:
+    """Give the target that an event of Portcall's own names, and the reason."""
+    target, reason = (str(event.attributes.get(name) or "") for name in ("target", "reason"))
+    if target and target != about:
+        yield "to", False
+        yield one_line(target, 50), True
+    if reason := one_line(reason, 55):
+        yield reason, True
+
+
 def _reference(event: RegistryEvent, *, within: bool) -> str:
-    """Give the tags, else the digest's first digits, after the place; of our own the target."""
+    """Give the tags, else the digest's first digits, after the place; else what is ours."""
     place = "" if within else event.repository or event.project or ""
     tags = ", ".join(event.tags[:3]) + (", …" if len(event.tags) > 3 else "")
     if tags:
@@ -96,7 +110,7 @@ def _reference(event: RegistryEvent, *, within: bool) -> str:
     digits = (event.digest or "").rpartition(":")[2][:12]
     if digits:
         return f"{place}@{digits}" if place else digits
-    return place or str(event.attributes.get("target") or "")
+    return place or about_our_own(event)
 
 
 def _origin(events: Sequence[RegistryEvent]) -> str:

@@ -94,6 +94,12 @@ def as_code(text: str) -> str:
     return "`" + text.replace("`", "'") + "`"
 
 
+def about_our_own(event: RegistryEvent) -> str:
+    """Give the target or source that an event of Portcall's own is about, where it is of one."""
+    about = event.type.partition(".")[0] if event.source == OWN_SOURCE else ""
+    return str(event.attributes.get(about) or "")
+
+
 def _headline(event: RegistryEvent) -> str:
     """Give letters, figures and spaces: they mean the same in every chat."""
     changed = event.type == "replication.changed" and event.replication
@@ -148,9 +154,8 @@ def _noted(event: RegistryEvent) -> Iterator[tuple[str, str | None]]:
 
 
 def _subject(event: RegistryEvent) -> str:
-    """Give the artifact, or what an event of Portcall's own is about: a target or a source."""
-    about = event.type.partition(".")[0] if event.source == OWN_SOURCE else ""
-    return subject(event) or str(event.attributes.get(about) or "")
+    """Give the artifact, or what an event of Portcall's own is about."""
+    return subject(event) or about_our_own(event)
 
 
 def _artifact(event: RegistryEvent) -> Iterator[tuple[str, str | None]]:

@@ -23,6 +23,7 @@ DOCS = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
 CHATS = ("slack", "teams", "discord")
 GROUPING = [name for name, known in FORMATS.items() if isinstance(known, GroupFormat)]
 
+NOTHING = but(repository=None, tags=(), digest=None)
 PUSHES = [
     but(
         id=f"e{n}",
@@ -32,6 +33,12 @@ PUSHES = [
     )
     for n in range(47)
 ]
+
+
+def own(event_type, about=NOTHING, **attributes):
+    """Give an event of Portcall's own."""
+    told = {"type": event_type, "source": "portcall", "actor": None, "attributes": attributes}
+    return about.model_copy(update=told)
 
 
 def group(name, events):
@@ -68,6 +75,7 @@ def test_the_documented_template_of_a_group_makes_json():
 few = st.lists(anything, min_size=2, max_size=3)
 often = st.integers(1, 30)
 BURST = [but(**dict.fromkeys(("repository", "actor", "digest"), "😀" * 5000), tags=("😀" * 5000,))]
+OWN = [own("x", but(tags=("&" * 500,)), target="&" * 500, reason="&" * 500), PUSH]
 AMPS = [but(**dict.fromkeys(("actor", "digest"), "&" * 5000), tags=("&" * 5000,), project="p")]
 
 
@@ -76,6 +84,7 @@ AMPS = [but(**dict.fromkeys(("actor", "digest"), "&" * 5000), tags=("&" * 5000,)
 @settings(max_examples=30)
 @example(events=BURST, times=100)
 @example(events=AMPS, times=100)
+@example(events=OWN, times=100)
 @example(events=[*BURST, *AMPS, but(type="x" * 5000, scan=Scan(severity="&" * 500))], times=30)
 def test_a_group_is_within_the_limits_whatever_it_holds(name, events, times):
     checked(name, group(name, events * times))
@@ -129,10 +138,13 @@ def test_of_a_large_group_some_are_shown_and_the_others_counted(name):
             [but(type="replication.changed", replication=Replication(status="failed"))] * 2,
             ["2 events: Replication failed in", "failed"],
         ),
+        ([own("target.disabled", target="ci", reason="HTTP 410")] * 2,
+         ["2 events: Target disabled", "ci HTTP 410"]),
+        ([own("source.silent", source="eu", reason="nothing came for 1d")] * 2,
+         ["2 events: Source is silent", "eu nothing came for 1d"]),
         (
-            [but(type="target.disabled", repository=None, tags=(), digest=None,
-                 attributes={"target": "ci"}, actor=None)] * 2,
-            ["2 events: Target disabled", "ci"],
+            [own("delivery.exhausted", PUSH, target="ci", reason="HTTP 503")] * 2,
+            ["2 events: Delivery given up in prj/api/web", "1.4.2 to ci HTTP 503"],
         ),
         (
             [but(type="x", repository=None, tags=(), digest=None, actor=None), PUSH],
