@@ -199,6 +199,37 @@ async def test_a_lane_goes_on_in_a_new_run_where_its_history_grows_long(
     assert len(attempts.inputs) == 8
 
 
+async def test_a_lane_too_long_for_temporal_keeps_the_turn_and_the_oldest(
+    temporal_client: Client,
+) -> None:
+    name = "delivery:" + "x" * 200
+    places = [
+        nobody().model_copy(
+            update={"delivery": f"{name}{n}", "occurred_at": LONG_AGO + timedelta(seconds=n)}
+        )
+        for n in range(5500)
+    ]
+    current, *waiting, joining = places
+    async with ordered(temporal_client, ScriptedAttempts(200)) as policy:
+        lane = await temporal_client.start_workflow(
+            LaneWorkflow.run,
+            LaneInput(longest=6, current=current, waiting=tuple(waiting[::-1]), began=True),
+            id=policy.lane(),
+            task_queue=policy.queue,
+        )
+        first = temporal_client.get_workflow_handle(lane.id, run_id=lane.result_run_id)
+        async with asyncio.timeout(10):
+            while await status(first) is WorkflowExecutionStatus.RUNNING:
+                await lane.signal(LaneWorkflow.join, joining)
+                await asyncio.sleep(0.1)
+        events = (await temporal_client.get_workflow_handle(lane.id).fetch_history()).events
+        began = events[0].workflow_execution_started_event_attributes
+        [given] = await temporal_client.data_converter.decode(began.input.payloads, [LaneInput])
+        await temporal_client.get_workflow_handle(lane.id).terminate()
+    assert given.current == current
+    assert list(given.waiting) == waiting[:4000]
+
+
 async def test_those_that_wait_go_in_order_of_occurrence(temporal_client: Client) -> None:
     attempts = ScriptedAttempts(503, 200)
     async with ordered(temporal_client, attempts, PATIENT) as policy:
