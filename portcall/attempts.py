@@ -101,6 +101,12 @@ class AttemptError(Value):
     message: str
 
 
+def in_one_line(words: str) -> str:
+    """Give what a receiver said as a part of a sentence of ours: no sign breaks or hides it."""
+    line = " ".join(words.split())
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+
+
 class Timings(Value):
     """Milliseconds; a phase that did not take place (a reused connection) is None."""
 

@@ -25,7 +25,7 @@ from portcall.adapters.journey import (
 )
 from portcall.adapters.proxies import ProxyRefusedError
 from portcall.adapters.tls import UnusableTlsError
-from portcall.attempts import AttemptError, ErrorType
+from portcall.attempts import AttemptError, ErrorType, in_one_line
 from portcall.durations import format_duration
 
 TRANSLATED = (
@@ -99,7 +99,7 @@ def _short(fault: Exception) -> str:
 
     It goes as a whole: a half of it may have half a secret, which nothing finds any more.
     """
-    words = str(fault)
+    words = in_one_line(str(fault))
     return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS].partition(":")[0]
 
 

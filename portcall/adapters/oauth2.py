@@ -16,7 +16,7 @@ from urllib.parse import quote_plus, urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
-from portcall.attempts import AttemptError, ErrorType
+from portcall.attempts import AttemptError, ErrorType, in_one_line
 from portcall.auth import OAuth2Auth
 from portcall.outgoing import user_agent
 from portcall.ports import OutgoingRequest, ReceivedResponse, Transport
@@ -188,6 +188,6 @@ def _refused(auth: OAuth2Auth, error: _NoTokenError) -> AttemptError:
     secret = auth.client_secret.get_secret_value()
     pair = base64.b64encode(f"{quote_plus(auth.client_id)}:{quote_plus(secret)}".encode())
     secrets = [secret.encode(), pair, *secrets_in_url(auth.token_url)]
-    why = Redaction(secrets).text(" ".join(str(error).split()))[:300]
+    why = Redaction(secrets).text(in_one_line(str(error)))[:300]
     host = urlsplit(auth.token_url).netloc.rpartition("@")[2]
     return AttemptError(type=error.kind, message=f"no access token from {host}: {why}")

@@ -79,3 +79,10 @@ def test_a_receiver_without_room_for_a_request_says_so():
 
 def test_a_frame_longer_than_agreed_is_not_waited_for():
     assert "a frame is too long" in becomes(b"\xff\xff\xff" + bytes(6)).message
+
+
+def test_what_a_receiver_said_is_told_in_one_line():
+    header = b"\x00\x04a\n\x1b\x7f\x01b"  # a literal name and its value (RFC 7541, 6.2.2)
+    found = becomes(frame(SETTINGS), frame(HEADERS, OK_HEADERS + header, 0x5, stream_id=1))
+    assert found.message.startswith("the response is not valid HTTP: Illegal character")
+    assert found.message.isprintable()

@@ -10,6 +10,7 @@ from portcall.attempts import (
     RequestRecord,
     ResponseRecord,
     Timings,
+    in_one_line,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,3 +61,9 @@ def test_a_record_comes_back_whole_from_a_history(record):
 def test_a_record_of_an_older_version_with_fewer_fields_still_loads():
     old = {"number": 1, "started_at": "2026-01-01T00:00:00Z", "outcome": "failed"}
     assert AttemptRecord.model_validate(old).timings_ms == Timings()
+
+
+def test_what_others_said_is_one_visible_line():
+    assert in_one_line("bad\r\n client\x00 \x1b[31m\u202ename é") == (
+        "bad client\\x00 \\x1b[31m\\u202ename é"
+    )
