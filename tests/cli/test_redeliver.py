@@ -51,7 +51,7 @@ def test_a_dry_run_says_how_many_there_are_and_sends_none(run: Run, backend: Bac
 
 
 def test_that_there_was_nothing_to_send_again_is_said(run: Run, backend: Backend):
-    backend.redeliveries.done = Progress()
+    backend.redeliveries.done, backend.redeliveries.total = Progress(), 0
     ran = run("deliveries", "redeliver", "--target", "misspelt")
     assert (ran.code, ran.out) == (0, "Nothing that failed fits\n")
 
