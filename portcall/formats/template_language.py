@@ -77,8 +77,8 @@ def compiled(env: SandboxedEnvironment, body: str) -> Compiled:
             if loop.test:
                 turn = nodes.Filter(nodes.Const(True), _TURN, [], [], None, None)
                 loop.test = nodes.And(turn, loop.test).set_lineno(loop.lineno)
-        template = Told().visit(template)
-        return Compiled(env.from_string(template), sum(1 for _ in _all(template)))
+        parts = sum(1 for _ in _all(template))
+        return Compiled(env.from_string(Told().visit(template)), parts)
     except TemplateSyntaxError as error:
         raise TemplateError(f"line {error.lineno}: {error.message}") from None
     except (RecursionError, SyntaxError):

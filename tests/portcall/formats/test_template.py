@@ -243,6 +243,13 @@ def test_only_numbers_are_even():
     assert made(body) == "123"
 
 
+def test_slices_and_texts_put_together_may_stand_as_deep_as_anything_else():
+    within = "{{ (event.tags[:1] ~ 'a')[:1] ~ event.tags[:1][0] }}"
+    assert made("{% if 1 %}" * 18 + within + "{% endif %}" * 18) == "[1.4.2"
+    deep = "{{ " + "(" * 44 + "'a'" + " ~ 'b')" * 44 + " }}"
+    assert made(deep) == "a" + "b" * 44
+
+
 def test_a_slice_is_put_together_like_anything_else():
     assert made("{{ event.repository[:3] ~ event.tags[:1] ~ event.actor[1:2] }}") == "prj['1.4.2']l"
     assert made("{{ event.registry.nothing[:3] | default('none') }}") == "none"
