@@ -29,7 +29,7 @@ from portcall.ports import Closed, Figures, NotYet, Permit, Room
 log = structlog.get_logger(__name__)
 
 RENEWED_AFTER = 1.0
-_TOO_OLD = 3.0
+_TOO_OLD = 1.5
 _LONGEST_WAIT = 1.0
 
 

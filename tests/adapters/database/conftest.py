@@ -1,6 +1,7 @@
 """The policy database three times: in memory, in SQLite, in PostgreSQL."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.fixtures.postgres import PostgresServer
 
 SECRET_KEY = SecretStr("a passphrase of the tests")
 INBOX_LIMIT = 10
+PATIENT = timedelta(seconds=20)
 
 
 @pytest.fixture
@@ -72,5 +74,7 @@ async def database(contract_url: str | None) -> AsyncIterator[Database]:
             activity=FakeSourceActivity(store),
         )
         return
-    async with open_database(contract_url, SECRET_KEY, inbox_limit=INBOX_LIMIT) as opened:
+    async with open_database(
+        contract_url, SECRET_KEY, inbox_limit=INBOX_LIMIT, inbox_timeout=PATIENT
+    ) as opened:
         yield opened
