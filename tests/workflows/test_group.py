@@ -256,3 +256,24 @@ async def test_a_burst_of_many_groups_is_one_run_so_that_what_is_left_is_kept_on
     assert len(deliveries) == 30
     assert sorted(sent) == sorted(event.id for event in events)
     assert (await group.describe()).run_id == group.result_run_id
+
+
+async def test_the_next_window_is_as_the_policy_says_by_then(temporal_client: Client) -> None:
+    attempts, matches, events = ScriptedAttempts(200), gathering(most=2), pushes(5)
+    match = matches.matches[0]
+    assert match.group
+    changed = match.model_copy(update={"group": match.group.model_copy(update={"max": 3})})
+    left = tuple(
+        Gathered(event=event, match=match if n < 2 else changed, targets=("ci",))
+        for n, event in enumerate(events)
+    )
+    async with scripted_worker(temporal_client, attempts, matches) as queue:
+        group = await temporal_client.start_workflow(
+            GroupWorkflow.run,
+            GroupInput(group=match.group, left=left),
+            id=group_of(left[0], match.group),
+            task_queue=queue,
+        )
+        await group.result()
+        await until_sent(attempts, 5)
+    assert sorted(1 + len(given.more) for given in attempts.inputs) == [2, 3]
