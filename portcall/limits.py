@@ -21,6 +21,8 @@ BATCH = 20
 """How many queued deliveries of a target without limits may go at each look."""
 
 MANY = 1000
+FORGOTTEN = timedelta(hours=1)
+"""One that has waited so long since its last look may have been missed by the queue's walk."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,16 @@ def _resumed(
 def begun_anew(standing: Standing) -> Standing:
     """Give the standing without what was held against the target."""
     return replace(standing, health=TargetHealth(), probe="", probe_until=None)
+
+
+def has_turn(told: bool, waited: timedelta, left: timedelta) -> bool:
+    """Whether one that is queued may go before those that come new.
+
+    One that has only looked by itself stands behind those that are told to go: of a long queue
+    so many look that they would leave no room for the oldest. But where the search may have missed
+    it, and at its expiry, it goes if there is room.
+    """
+    return told or waited >= FORGOTTEN or waited >= left
 
 
 def room(standing: Standing, target: Target, now: datetime) -> Room:

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.attempt_failure import Pause, record_of_failure
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.ids import fair_share, without_attempt
+    from portcall.limits import has_turn
     from portcall.retry import GiveUp, expired
     from workflows.waiting import Waiting
 
@@ -33,6 +34,7 @@ class Attempts:
         self._began = workflow.now()
         self._paused: Outcome | None = None
         self._paused_since = self._began
+        self._has_turn = False
         self._shown: Outcome | None = None
 
     @property
@@ -50,9 +52,7 @@ class Attempts:
             workflow.set_current_details(f"Attempt {number} is under way.")
             handle = workflow.start_activity_method(
                 AttemptDelivery.attempt_delivery,
-                AttemptInput(
-                    **dict(delivery), number=number, queued=self._paused is Outcome.QUEUED
-                ),
+                AttemptInput(**dict(delivery), number=number, queued=self._has_turn),
                 start_to_close_timeout=LONGEST_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=ONCE,
@@ -62,7 +62,7 @@ class Attempts:
             )
             found = await self._recorded(handle, number, started)
             if isinstance(found, AttemptRecord):
-                self._paused = self._shown = None
+                self._has_turn, self._paused, self._shown = False, None, None
                 return found
             left = delivery.retry.expires_after - self.elapsed
             if found.outcome is Outcome.QUEUED and left <= timedelta():
@@ -85,6 +85,8 @@ class Attempts:
         await self._waiting.wait(
             delay, pause.reason, since=self._paused_since, signalled=self._waiting.go_on
         )
+        told = self._waiting.go_on
+        self._has_turn = pause.outcome is Outcome.QUEUED and has_turn(told, delay, left)
         if pause.outcome is Outcome.HELD:
             self._began += workflow.now() - paused_at
         elif self._waiting.go_on:

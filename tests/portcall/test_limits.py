@@ -15,6 +15,7 @@ from portcall.limits import (
     Standing,
     admit,
     begun_anew,
+    has_turn,
     is_limited,
     lease_time,
     room,
@@ -129,6 +130,22 @@ def test_while_others_are_queued_whoever_comes_new_must_wait():
     assert ask(standing, it)[0] == NotYet("others are queued for the target ci")
     assert isinstance(ask(standing, it, queued=True)[0], Permit)
     assert isinstance(ask(standing, target())[0], Permit)
+
+
+@pytest.mark.parametrize(
+    ("told", "waited", "left", "first"),
+    [
+        (True, SECOND, timedelta(days=1), True),
+        (False, timedelta(minutes=1), timedelta(days=1), False),
+        (False, timedelta(minutes=32), timedelta(days=1), False),
+        (False, timedelta(minutes=64), timedelta(days=1), True),
+        (False, SECOND, SECOND, True),
+    ],
+)
+def test_one_that_looks_by_itself_goes_first_only_where_it_may_have_been_forgotten(
+    told, waited, left, first
+):
+    assert has_turn(told, waited, left) is first
 
 
 def test_a_rate_says_when_the_next_may_go():

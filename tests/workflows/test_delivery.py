@@ -431,12 +431,14 @@ async def test_in_the_queue_the_time_counts_and_one_that_expires_there_is_exhaus
     temporal_client: Client,
 ) -> None:
     brief = PATIENT.model_copy(update={"expires_after": timedelta(seconds=1)})
-    async with scripted_worker(temporal_client, ScriptedAttempts(queued())) as queue:
+    attempts = ScriptedAttempts(queued())
+    async with scripted_worker(temporal_client, attempts) as queue:
         handle = await start(temporal_client, queue, brief)
         error = await failure(handle)
         assert error.type == "DeliveryExhausted"
         assert "the target ci is paused" in error.message
         assert (await shown(handle))[0] == "exhausted"
+    assert [given.queued for given in attempts.inputs] == [False, True]
 
 
 async def test_a_delivery_that_is_queued_can_be_cancelled(temporal_client: Client) -> None:
