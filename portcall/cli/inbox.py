@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from portcall.cli.client import connect, path
+from portcall.cli.exchanges import print_body, print_facts
 from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
-from portcall.cli.pages import print_body, print_facts
 from portcall.cli.tables import print_json, print_more, print_table, printable
 from portcall.errors import InvalidInputError
 

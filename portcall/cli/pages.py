@@ -4,26 +4,16 @@ Whatever comes from outside is made printable first: a receiver's answer must no
 reader's terminal.
 """
 
-import base64
-import binascii
-import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.text import Text
 
-from portcall.attempts import (
-    AttemptRecord,
-    EventOutcome,
-    Headers,
-    Outcome,
-    RequestRecord,
-    ResponseRecord,
-)
+from portcall.attempts import AttemptRecord, EventOutcome, Outcome
+from portcall.cli.exchanges import print_attempt, print_body, print_facts, say
 from portcall.cli.groups import deliveries_of, print_groups
 from portcall.cli.misses import print_misses
 from portcall.cli.tables import coloured, from_now, print_table, printable, screen, when
-from portcall.durations import about
 from portcall.events import Verification
 from portcall.log import DeliveryDetail, DeliverySummary, EventDetail, EventSummary
 
@@ -92,7 +82,7 @@ def artifact(about: DeliverySummary | EventSummary) -> str:
 
 def print_delivery(delivery: DeliveryDetail) -> None:
     """Print one delivery with all its attempts."""
-    _say(delivery.id, "bold")
+    say(delivery.id, "bold")
     print_verdict(delivery)
     print_facts(
         {
@@ -107,15 +97,18 @@ def print_delivery(delivery: DeliveryDetail) -> None:
             "Web UI": delivery.temporal_url,
         }
     )
-    run_id = None
-    for record in delivery.attempt_records:
-        if run_id not in (None, record.run_id):
-            _say("\nSent again: redelivery begins here", "bold")
-        run_id = record.run_id
-        _print_attempt(record)
-    _say("\nWhat you can do", "bold")
+    _print_attempts(delivery.attempt_records)
+    say("\nWhat you can do", "bold")
     for line in _next_steps(delivery):
-        _say(f"  {line}")
+        say(f"  {line}")
+
+
+def _print_attempts(records: Sequence[AttemptRecord]) -> None:
+    for record, following in zip(records, [*records[1:], None], strict=True):
+        same_run = following is not None and following.run_id == record.run_id
+        print_attempt(record, at_once=same_run and record.next_attempt_in is None)
+        if following and not same_run:
+            say("\nSent again: redelivery begins here", "bold")
 
 
 def print_verdict(delivery: DeliveryDetail) -> None:
@@ -148,7 +141,7 @@ def verdict(delivery: DeliveryDetail) -> str:
 
 def print_event(event: EventDetail) -> None:
     """Print one event: facts, what the registry sent, deliveries, and which policies passed."""
-    _say(f"{event.type} {artifact(event)}", "bold")
+    say(f"{event.type} {artifact(event)}", "bold")
     print_facts(
         {
             "Id": event.id,
@@ -165,16 +158,16 @@ def print_event(event: EventDetail) -> None:
     )
     if raw := event.event.raw:
         cut = ", cut" if raw.truncated else ""
-        _say(f"\nWhat the registry sent ({raw.content_type}, {raw.size} bytes{cut})", "bold")
+        say(f"\nWhat the registry sent ({raw.content_type}, {raw.size} bytes{cut})", "bold")
         print_body(raw.body, raw.encoding)
-    _say("\nDeliveries", "bold")
+    say("\nDeliveries", "bold")
     print_deliveries(event.delivery_list)
     print_groups(event.group_list)
     if event.misses or event.ruled_out:
-        _say("\nPolicies that did not match", "bold")
+        say("\nPolicies that did not match", "bold")
         print_misses(event.misses, event.more_misses, event.ruled_out)
     elif event.outcome is EventOutcome.UNMATCHED:
-        _say("There was no policy that it could match.")
+        say("There was no policy that it could match.")
 
 
 def _verification(found: Verification | None) -> str | None:
@@ -182,60 +175,6 @@ def _verification(found: Verification | None) -> str | None:
     if found is None:
         return None
     return f"{found.state}: {found.reason}" if found.reason else found.state
-
-
-def _print_attempt(record: AttemptRecord) -> None:
-    title = f"\nAttempt {record.number}  {when(record.started_at)}  "
-    line = Text(title, style="bold").append_text(coloured(record.outcome))
-    said = record.summary().removeprefix(f"{record.outcome}: ")
-    screen().print(line, Text(printable(said)), soft_wrap=True)
-    if record.request:
-        print_request(record.request)
-    if record.response:
-        _say(f"< HTTP {record.response.status}", "cyan")
-        _print_message("<", record.response)
-    _say(f"  {_timings(record)}", "dim")
-    if record.next_attempt_in is not None:
-        _say(f"  next attempt after {about(record.next_attempt_in)}", "dim")
-
-
-def print_request(request: RequestRecord) -> None:
-    """Print a request: where it goes, its headers and its body."""
-    _say(f"> {request.method} {request.url}", "cyan")
-    _print_message(">", request)
-
-
-def _print_message(sign: str, message: RequestRecord | ResponseRecord) -> None:
-    headers: Headers = message.headers
-    for name, value in headers:
-        _say(f"{sign} {name}: {value}", "cyan")
-    print_body(message.body, message.body_encoding)
-    if message.truncated:
-        _say(f"  (cut; {message.body_bytes} bytes)", "dim")
-
-
-def print_body(body: str, encoding: str) -> None:
-    """Print a body for reading, indented."""
-    if body:
-        _say("\n".join(f"  {line}" for line in readable(body, encoding).splitlines()))
-
-
-def readable(body: str, encoding: str) -> str:
-    """Give a body for reading: JSON indented, other text as it is, base64 where it is no text."""
-    try:
-        text = base64.b64decode(body).decode() if encoding == "base64" else body
-    except (UnicodeDecodeError, binascii.Error):
-        return f"{body} (base64)"
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _timings(record: AttemptRecord) -> str:
-    phases = record.timings_ms.model_dump(exclude_none=True)
-    parts = [f"{name.replace('_', ' ')} {value:.1f} ms" for name, value in phases.items()]
-    return ", ".join([*parts, *([f"peer {record.peer}"] if record.peer else [])])
 
 
 def _next_steps(delivery: DeliveryDetail) -> list[str]:
@@ -260,15 +199,3 @@ def _where_to_look(delivery: DeliveryDetail) -> list[str]:
     if f"the target {delivery.target}" in (delivery.reason or ""):
         return [f"portcall targets health {delivery.target}"]
     return []
-
-
-def print_facts(facts: Mapping[str, str | None]) -> None:
-    """Print facts, one a line, without those that are not known."""
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        if value:
-            _say(f"{name:<{width}}  {value}")
-
-
-def _say(line: str, style: str = "") -> None:
-    screen().print(Text(printable(line), style=style), soft_wrap=True)

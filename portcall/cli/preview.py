@@ -9,10 +9,10 @@ from rich.text import Text
 from portcall.attempts import RequestRecord
 from portcall.cli.backtest import declared
 from portcall.cli.client import connect, path, understood
+from portcall.cli.exchanges import print_request
 from portcall.cli.match import question
 from portcall.cli.misses import print_misses
 from portcall.cli.options import Json, Token, Url
-from portcall.cli.pages import print_request
 from portcall.cli.tables import print_json, screen
 
 

@@ -9,8 +9,9 @@ import typer
 
 from portcall.attempts import Outcome
 from portcall.cli.client import ApiClient, connect, path, understood
+from portcall.cli.exchanges import print_facts
 from portcall.cli.options import Json, Token, Url, Wide
-from portcall.cli.pages import print_delivery, print_facts
+from portcall.cli.pages import print_delivery
 from portcall.cli.tables import coloured, print_json, print_table, printable, screen
 from portcall.log import DeliveryDetail
 

@@ -11,8 +11,9 @@ from portcall.attempts import (
     Outcome,
     ResponseRecord,
 )
+from portcall.cli.exchanges import readable
 from portcall.cli.options import moment
-from portcall.cli.pages import readable, verdict
+from portcall.cli.pages import verdict
 from portcall.errors import InvalidInputError
 from portcall.events import Verification
 from tests.cli.conftest import Backend, Run
@@ -109,6 +110,15 @@ def test_a_delivery_is_shown_whole(run: Run, backend: Backend):
         f"  portcall deliveries redeliver {DELIVERY}\n",
     ):
         assert part in page
+
+
+def test_an_attempt_that_was_made_again_at_once_says_so(run: Run, backend: Backend):
+    first = attempt(1, None).model_copy(update={"next_attempt_in": None})
+    records = (first, attempt(2), attempt(3).model_copy(update={"next_attempt_in": None}))
+    backend.deliveries.found = [delivery(attempt_records=records)]
+    page = run("deliveries", "show", DELIVERY).out
+    assert page.index("made again at once") < page.index("Attempt 2")
+    assert page.count("made again at once") == 1
 
 
 def test_a_delivery_as_json_is_the_answer_of_the_api(run: Run, backend: Backend):
