@@ -96,7 +96,7 @@ class Gathering:
         said = fingerprint(given.event)
         if said in self._fingerprints:
             return True
-        size = len(given.event.model_dump_json())
+        size = len(given.event.model_dump_json().encode())
         if self.is_full or (self.taken and self._bytes + size > GROUP_BYTES):
             return False
         self.taken.append(given)

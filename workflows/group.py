@@ -55,7 +55,7 @@ class GroupWorkflow:
                 return tuple(deliveries)
             # A stream that never ends would else keep the window and max that it began with.
             self._group = self._left[-1].match.group or self._group
-            size = sum(len(given.model_dump_json()) for given in self._left)
+            size = sum(len(given.model_dump_json().encode()) for given in self._left)
             if is_long(self._longest) and size < 2 * GROUP_BYTES:
                 self._go_on(None, self._left)
             left, self._left = self._left, []

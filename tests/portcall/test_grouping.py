@@ -113,9 +113,12 @@ def test_an_identical_event_counts_once_even_when_the_group_is_full() -> None:
     assert [g.event.tags for g in window.taken] == [("v1",), ("v2",)]
 
 
-def test_a_group_is_full_before_it_grows_too_large_but_takes_one_event_of_any_size() -> None:
+@pytest.mark.parametrize("text", ["x" * GROUP_BYTES, "ü" * (GROUP_BYTES // 2)])
+def test_a_group_is_full_before_it_grows_too_large_but_takes_one_event_of_any_size(
+    text: str,
+) -> None:
     window = Gathering(100)
-    big = {"attributes": {"text": "x" * GROUP_BYTES}}
+    big = {"attributes": {"text": text}}
     assert window.add(given(push("v1", **big)))
     assert not window.add(given(push("v2")))
     assert not window.is_full
