@@ -1,10 +1,14 @@
 """How a sender proves who it is, and how Portcall does to a target."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from portcall.spec import HeaderName, HeaderSecret, HttpUrl, Secret, Spec
+
+TOKEN_TIMEOUT = timedelta(seconds=10)
+"""How long the request for an OAuth 2.0 access token may take."""
 
 
 class NoAuth(Spec):

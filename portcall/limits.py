@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from portcall.attempts import AttemptRecord
+from portcall.auth import TOKEN_TIMEOUT, OAuth2Auth
 from portcall.health import RESUMED, HealthChange, TargetHealth, after_attempt
 from portcall.policies import Target
 from portcall.ports.gate import Closed, NotYet, Permit, Room
 from portcall.receiving import per_second
 
 SECOND = timedelta(seconds=1)
+MARGIN = timedelta(seconds=10)
 LOOK_AGAIN = timedelta(milliseconds=200)
 BATCH = 20
 """How many queued deliveries of a target without limits may go at each look."""
@@ -60,9 +62,11 @@ def is_limited(target: Target) -> bool:
 def lease_time(target: Target) -> timedelta:
     """Give how long an attempt may hold its lease; a worker that died holds it no longer.
 
-    Twice the time-out, since an access token may have to be fetched first.
+    With OAuth 2.0 a token may have to be fetched, the request be refused, and both done again.
     """
-    return 2 * target.timeout + timedelta(seconds=10)
+    if isinstance(target.auth, OAuth2Auth):
+        return 2 * (target.timeout + TOKEN_TIMEOUT) + MARGIN
+    return target.timeout + MARGIN
 
 
 def admit(

@@ -10,20 +10,18 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from portcall.attempts import AttemptError, ErrorType, in_one_line
-from portcall.auth import OAuth2Auth
+from portcall.auth import TOKEN_TIMEOUT, OAuth2Auth
 from portcall.outgoing import user_agent
 from portcall.ports import OutgoingRequest, ReceivedResponse, Transport
 from portcall.redaction import Redaction
 from portcall.sensitive import secrets_in_url
 
-TIMEOUT = timedelta(seconds=10)
 LIFETIME = 300.0
 """Seconds that a token is used which does not say how long it lasts."""
 
@@ -137,7 +135,7 @@ def _request(auth: OAuth2Auth) -> OutgoingRequest:
         url=auth.token_url,
         headers=tuple(headers),
         body=body.encode(),
-        timeout=TIMEOUT,
+        timeout=TOKEN_TIMEOUT,
         body_limit=_BODY_LIMIT,
         pool="access tokens",
     )

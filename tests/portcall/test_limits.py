@@ -125,6 +125,18 @@ def test_leases_of_a_worker_that_died_run_out():
     assert room(standing, it, later).now == 1
 
 
+def test_a_lease_lasts_as_long_as_the_longest_attempt():
+    longest, seconds = timedelta(seconds=30), timedelta(seconds=10)
+    assert lease_time(target(timeout=longest)) > longest
+    auth = {
+        "type": "oauth2",
+        "token_url": "https://login.example/token",
+        "client_id": "portcall",
+        "client_secret": "s3cret",
+    }
+    assert lease_time(target(timeout=longest, auth=auth)) > 2 * (longest + seconds)
+
+
 def test_while_others_are_queued_whoever_comes_new_must_wait():
     it, standing = target(rate="10/s"), Standing(backlog=True)
     assert ask(standing, it)[0] == NotYet("others are queued for the target ci")
