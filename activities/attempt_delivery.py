@@ -18,7 +18,7 @@ from activities.rendering import render
 from activities.sending import Sender
 from activities.suspension import NothingSentError, usable
 from portcall.attempts import AttemptOutcome, AttemptRecord
-from portcall.errors import StoreUnavailableError
+from portcall.errors import OutOfResourcesError, StoreUnavailableError
 from portcall.events import RegistryEvent, Value
 from portcall.formats.format import Format
 from portcall.ids import DeliveryKey, webhook_id
@@ -70,6 +70,9 @@ class AttemptDelivery:
                 record = await self._attempt(attempt, started_at)
         except StoreUnavailableError as error:
             raise ended.failure(error.message, ended.STORE_UNAVAILABLE) from None
+        except OutOfResourcesError as error:
+            activity.logger.error("an attempt is made later: %s", error.message)
+            raise ended.failure(error.message, ended.OUT_OF_RESOURCES) from None
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if not (details and details.worker_shutdown):

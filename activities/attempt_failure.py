@@ -21,10 +21,12 @@ from portcall.recording import unsent_record
 
 ATTEMPT_FAILED = "AttemptFailed"
 STORE_UNAVAILABLE = "StoreUnavailable"
+OUT_OF_RESOURCES = "OutOfResources"
 DELIVERY_HELD = "DeliveryHeld"
 DELIVERY_QUEUED = "DeliveryQueued"
 _PAUSES = {
     STORE_UNAVAILABLE: None,
+    OUT_OF_RESOURCES: None,
     DELIVERY_HELD: Outcome.HELD,
     DELIVERY_QUEUED: Outcome.QUEUED,
 }

@@ -10,7 +10,7 @@ import uvicorn
 from api.app import create_app
 from api.wiring import running_services
 from portcall.adapters.logs import configure_logging
-from portcall.adapters.processes import leave
+from portcall.adapters.processes import allow_many_files, leave
 from portcall.adapters.temporal import connect
 from portcall.errors import ConfigurationError, PortcallError
 from portcall.settings import Settings, load_settings
@@ -66,6 +66,7 @@ def main() -> None:
     try:
         settings = load_settings()
         configure_logging(settings.log_format)
+        allow_many_files()
         asyncio.run(run(settings))
     except PortcallError as error:
         sys.stderr.write(f"error: {error.message}\n")

@@ -14,8 +14,9 @@ PortcallError
 ├── NotificationError        a notification that is not understood       422 (400: not JSON)
 ├── UnavailableError         something Portcall needs is away            503
 │   ├── EngineUnavailableError   Temporal
-│   └── StoreUnavailableError    the policy database
-│       └── UnreadableError          what it holds is another version's
+│   ├── StoreUnavailableError    the policy database
+│   │   └── UnreadableError          what it holds is another version's
+│   └── OutOfResourcesError      files or memory of this process
 └── ConfigurationError       settings or machine unfit; the CLI exits 2
 """
 
@@ -136,6 +137,10 @@ class StoreUnavailableError(UnavailableError):
 
 class UnreadableError(StoreUnavailableError):
     """A stored spec that another version of Portcall has written and this one cannot read."""
+
+
+class OutOfResourcesError(UnavailableError):
+    """The system gives this process no more open files or memory; nobody else is to blame."""
 
 
 class ConfigurationError(PortcallError):

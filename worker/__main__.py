@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from portcall.adapters.logs import configure_logging
-from portcall.adapters.processes import leave
+from portcall.adapters.processes import allow_many_files, leave
 from portcall.adapters.temporal import connect
 from portcall.errors import ConfigurationError, EngineUnavailableError, PortcallError
 from portcall.settings import Settings, load_settings
@@ -67,6 +67,7 @@ def main() -> None:
     try:
         settings = load_settings()
         configure_logging(settings.log_format)
+        allow_many_files()
         asyncio.run(run(settings))
     except PortcallError as error:
         sys.stderr.write(f"error: {error.message}\n")

@@ -70,7 +70,12 @@ class SystemResolver:
 
     def _found(self, host: str) -> _Found:
         began = time.perf_counter()
-        infos = self._look_up(host, None, type=socket.SOCK_STREAM)
+        try:
+            infos = self._look_up(host, None, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            # So it may be said of a host that no file or socket could be opened to ask for.
+            socket.socket().close()
+            raise
         return infos, time.perf_counter() - began
 
     def _note(self, host: str, found: asyncio.Future[_Found]) -> None:

@@ -14,13 +14,14 @@ from portcall.adapters.connections import KeptConnections, Line, Route
 from portcall.adapters.guard import Guard, Resolve, SystemResolver
 from portcall.adapters.http1 import Http1Connection
 from portcall.adapters.http2 import Http2Connection
-from portcall.adapters.http_errors import TRANSLATED, attempt_error
+from portcall.adapters.http_errors import TRANSLATED, attempt_error, shortage
 from portcall.adapters.journey import Journey, NotTakenError
 from portcall.adapters.proxies import EnvironmentProxies, proxy_of
 from portcall.adapters.streams import CountedStream
 from portcall.adapters.tls import TlsContexts
 from portcall.addresses import PUBLIC_ONLY, Allowed
 from portcall.attempts import Timings
+from portcall.errors import OutOfResourcesError
 from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -58,13 +59,15 @@ class HttpTransport:
         self._resolver.close()
 
     async def send(self, request: OutgoingRequest) -> Exchange:
-        """Send one request; the receiver's faults come back as a value."""
+        """Send one request; the receiver's faults come back as a value, ours are raised."""
         journey = Journey(body_limit=request.body_limit)
         response, error = None, None
         try:
             async with asyncio.timeout(request.timeout.total_seconds()):
                 response = await self._exchange(request, journey)
         except TRANSLATED as fault:
+            if lacking := shortage(fault):
+                raise OutOfResourcesError(f"nothing could be sent: {lacking}") from fault
             error = attempt_error(fault, journey, request.timeout)
         journey.note("total", journey.began)
         return Exchange(response, error, Timings(**journey.phases), journey.peer)

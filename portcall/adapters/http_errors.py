@@ -61,6 +61,9 @@ _ERRNO = {
     errno.ECONNRESET: "connection reset by {peer}",
     errno.EPIPE: "connection closed by {peer}",
 }
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What our own system says when it has nothing left to give us."""
+
 _LONGEST_WORDS = 150
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
@@ -77,6 +80,13 @@ def attempt_error(fault: Exception, journey: Journey, timeout: timedelta) -> Att
     """Translate what was raised while sending."""
     kind, message = _protocol_error(fault, journey) or _network_error(fault, journey, timeout)
     return AttemptError(type=kind, message=message)
+
+
+def shortage(fault: Exception) -> str | None:
+    """Say what this process is short of where that is why; the receiver has no part in it."""
+    codes = (error.errno for error in _chain(fault, OSError))
+    code = next((code for code in codes if code in _OURS), None)
+    return os.strerror(code).lower() if code else None
 
 
 def _protocol_error(fault: Exception, journey: Journey) -> tuple[ErrorType, str] | None:

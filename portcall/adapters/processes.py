@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import IO, NoReturn
 from portcall.errors import ConfigurationError
 
 _PR_SET_PDEATHSIG = 1
+_MANY_FILES = 65_536
 
 
 def _leash() -> Callable[[], None] | None:
@@ -93,6 +95,19 @@ async def stop_server(process: Process, grace: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files as it may, and so hold as many connections.
+
+    It may ask for far more than it is given to begin with, often 1,024, which a worker whose
+    receivers are slow needs for them alone.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit beside this
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -53,7 +53,10 @@ class Transport(Protocol):
     """Sends webhooks and guards the network."""
 
     async def send(self, request: OutgoingRequest) -> Exchange:
-        """Send one request; the receiver's faults come back as a value."""
+        """Send one request; the receiver's faults come back as a value.
+
+        Raise OutOfResourcesError where this process lacks what it takes to send anything.
+        """
         ...
 
 

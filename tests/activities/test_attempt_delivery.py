@@ -35,6 +35,7 @@ from portcall.attempts import (
     Timings,
 )
 from portcall.auth import BearerAuth
+from portcall.errors import OutOfResourcesError
 from portcall.events import RegistryEvent
 from portcall.formats.known import load_formats
 from portcall.ids import DeliveryKey, webhook_id
@@ -72,15 +73,18 @@ def answered(status, body=b"", headers=()):
 
 @dataclass
 class Wire:
-    """A transport that answers each request in turn, the last answer for ever."""
+    """A transport that answers each request in turn, or `lacks` what it takes to."""
 
     answers: Sequence[Exchange] = (answered(200),)
     takes: float = 0
+    lacks: OutOfResourcesError | None = None
     requests: list[OutgoingRequest] = field(default_factory=list)
 
     async def send(self, request: OutgoingRequest) -> Exchange:
         self.requests.append(request)
         await asyncio.sleep(self.takes)
+        if self.lacks:
+            raise self.lacks
         return self.answers[min(len(self.requests), len(self.answers)) - 1]
 
 
@@ -101,10 +105,10 @@ async def make(store, wire, attempt=ATTEMPT, environment=None, gate=None):
     return await (environment or ActivityEnvironment()).run(activity, attempt)
 
 
-async def failed(store, wire, attempt=ATTEMPT, number=3):
+async def failed(store, wire, attempt=ATTEMPT, number=3, gate=None):
     """Make an attempt that fails; give the failure and the record that a workflow reads of it."""
     with pytest.raises(ApplicationError) as caught:
-        await make(store, wire, attempt)
+        await make(store, wire, attempt, gate=gate)
     error = await over_the_wire(caught.value)
     return caught.value, record_of_failure(error, number=number, started_at=NOW)
 
@@ -237,6 +241,15 @@ async def test_an_outage_of_the_policy_database_is_no_attempt(store):
     assert failure.type == "StoreUnavailable"
     assert failure.category is ApplicationErrorCategory.BENIGN
     assert record == Pause("The policy database does not answer.", None)
+
+
+async def test_a_worker_without_a_file_left_makes_no_attempt(store):
+    gate = FakeGate()
+    wire = Wire(lacks=OutOfResourcesError("nothing could be sent: too many open files"))
+    failure, record = await failed(store, wire, gate=gate)
+    assert failure.type == "OutOfResources"
+    assert record == Pause("nothing could be sent: too many open files", None)
+    assert gate.left == [None]
 
 
 async def suspended(store, **changed):

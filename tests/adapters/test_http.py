@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
 import gc
 import gzip
+import os
+import resource
 import socket
 import ssl
 import threading
@@ -17,6 +20,7 @@ from portcall.adapters.http_errors import TRANSLATED, attempt_error
 from portcall.adapters.journey import Journey, ResolveError
 from portcall.addresses import Allowed
 from portcall.attempts import BODY_LIMIT, ErrorType
+from portcall.errors import OutOfResourcesError
 from portcall.ports import OutgoingRequest
 from tests.fixtures.receiver import Answer
 
@@ -37,6 +41,24 @@ def a_request(url, *, timeout=5.0, headers=(), body=b"{}", skip_cert_verify=Fals
 async def transport():
     async with HttpTransport(LOOPBACK) as transport:
         yield transport
+
+
+@pytest.fixture
+def no_file_left():
+    """Gives a block in which this process can open no file and no socket."""
+
+    @contextlib.contextmanager
+    def block():
+        given = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, given[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, given)
+
+    return block
 
 
 async def test_a_request_arrives_as_it_was_given_and_the_response_comes_back(transport, receiver):
@@ -175,6 +197,21 @@ async def test_a_refused_connection_names_the_address(transport, unused_tcp_port
     assert exchange.error.type is ErrorType.CONNECT
     assert exchange.error.message == f"connection refused by 127.0.0.1:{unused_tcp_port}"
     assert exchange.peer == f"127.0.0.1:{unused_tcp_port}"
+
+
+async def test_a_process_without_a_file_left_blames_no_receiver(transport, receiver, no_file_left):
+    with no_file_left(), pytest.raises(OutOfResourcesError, match="sent: too many open files"):
+        await transport.send(a_request(receiver.url()))
+    assert (await transport.send(a_request(receiver.url()))).response.status == 200
+
+
+async def test_a_name_that_no_file_is_left_to_look_up_is_not_said_to_be_none(no_file_left):
+    resolve = SystemResolver()
+    with no_file_left(), pytest.raises(OSError, match="open files"):
+        await resolve("ci.invalid")
+    with pytest.raises(ResolveError):
+        await resolve("ci.invalid")
+    resolve.close()
 
 
 async def test_a_host_that_does_not_exist_is_named(transport):
@@ -391,7 +428,7 @@ def test_every_error_that_httpcore_knows_is_translated():
     ("fault", "kind", "message"),
     [
         (OSError(113, ""), ErrorType.CONNECT, "no route to ci.example"),
-        (OSError(24, ""), ErrorType.CONNECT, "too many open files: ci.example"),
+        (OSError(99, ""), ErrorType.CONNECT, "cannot assign requested address: ci.example"),
         (httpcore.ConnectError(), ErrorType.CONNECT, "no connection to ci.example"),
         (ssl.SSLError(), ErrorType.TLS, "TLS handshake failed: connection closed"),
         (httpcore.ConnectTimeout(), ErrorType.TIMEOUT, "no connection to ci.example within 10s"),

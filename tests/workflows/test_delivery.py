@@ -208,8 +208,9 @@ async def test_an_attempt_that_arrives_despite_a_cancellation_is_delivered(
         assert (await handle.result()).http_status == 200
 
 
-async def test_our_own_outage_counts_as_no_attempt(temporal_client: Client) -> None:
-    away = ApplicationError("the policy database is away", type="StoreUnavailable")
+@pytest.mark.parametrize("ours", ["StoreUnavailable", "OutOfResources"])
+async def test_our_own_outage_counts_as_no_attempt(temporal_client: Client, ours: str) -> None:
+    away = ApplicationError("the policy database is away", type=ours)
     attempts = ScriptedAttempts(away, 200)
     async with scripted_worker(temporal_client, attempts) as queue:
         handle = await start(temporal_client, queue)
