@@ -6,14 +6,12 @@ same rules stand in `docs/targets.md`.
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portcall.attempts import AttemptOutcome, AttemptRecord, ErrorType
 from portcall.durations import format_duration
 from portcall.events import Value
-
-if TYPE_CHECKING:  # policies name the source of Portcall's own events, which this makes
-    from portcall.policies import Target
+from portcall.policies import Target
 
 LONGEST_WAIT = timedelta(hours=24)
 """The longest that a receiver's `Retry-After` pauses a target."""
@@ -114,7 +112,7 @@ def is_to_blame(record: AttemptRecord) -> bool:
 
 def after_attempt(
     health: TargetHealth,
-    target: "Target",
+    target: Target,
     record: AttemptRecord,
     now: datetime,
     *,
@@ -156,7 +154,7 @@ def after_unnoticed_success(health: TargetHealth, at: datetime) -> TargetHealth:
     return _changed(health, failing_since=None, failures=0, strikes=0, last_success_at=at)
 
 
-def _delivered(health: TargetHealth, target: "Target", now: datetime, *, probe: bool) -> Next:
+def _delivered(health: TargetHealth, target: Target, now: datetime, *, probe: bool) -> Next:
     well = TargetHealth(
         last_success_at=now, last_failure_at=health.last_failure_at, last_error=health.last_error
     )
@@ -173,7 +171,7 @@ def _delivered(health: TargetHealth, target: "Target", now: datetime, *, probe: 
 
 
 def _why_disabled(
-    failed: TargetHealth, target: "Target", record: AttemptRecord, now: datetime
+    failed: TargetHealth, target: Target, record: AttemptRecord, now: datetime
 ) -> str | None:
     if record.http_status == GONE:
         return "it answered 410 Gone"
@@ -186,7 +184,7 @@ def _why_disabled(
     )
 
 
-def _broken(failed: TargetHealth, target: "Target", now: datetime) -> TargetHealth:
+def _broken(failed: TargetHealth, target: Target, now: datetime) -> TargetHealth:
     """Pause it where the breaker says so; what ends within a pause began before it."""
     breaker = target.breaker
     if breaker is None or failed.paused_until or failed.strikes < breaker.failures:
