@@ -1,7 +1,6 @@
 """Has a delivery that was given up told as an event of Portcall's own."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -9,24 +8,25 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.announce import Announce
+    from activities.attempt_delivery import AttemptInput
     from portcall.attempts import Outcome
     from portcall.own_events import OWN_SOURCE, GivenUp
 
-if TYPE_CHECKING:
-    from workflows.delivery import DeliveryInput
-
 
 async def announce_given_up(
-    delivery: "DeliveryInput", outcome: Outcome, reason: str, attempts: int, status: int | None
+    last: AttemptInput, outcome: Outcome, reason: str, attempts: int, status: int | None
 ) -> None:
-    """Start the event, unless the delivery was of such events itself: no loop can come of it."""
-    foreign = [e for e in (delivery.event, *delivery.more) if e.source != OWN_SOURCE]
+    """Start the event, unless the delivery was of such events itself: no loop can come of it.
+
+    `last` is its last attempt, or the one before which it expired.
+    """
+    foreign = [e for e in (last.event, *last.more) if e.source != OWN_SOURCE]
     if not foreign:
         return
     given_up = GivenUp(
         event=foreign[0].without_raw(),
-        policy=delivery.policy,
-        target=delivery.target,
+        policy=last.policy,
+        target=last.target,
         outcome=outcome,
         reason=reason,
         attempts=attempts,

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy as NativeRetry
@@ -14,11 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.ids import fair_share, without_attempt
     from portcall.limits import has_turn
+    from portcall.policies import RetryPolicy
     from portcall.retry import GiveUp, expired
     from workflows.waiting import Waiting
-
-if TYPE_CHECKING:
-    from workflows.delivery import DeliveryInput
 
 ONCE = NativeRetry(maximum_attempts=1)
 LONGEST_ATTEMPT = timedelta(minutes=10)
@@ -42,31 +39,31 @@ class Attempts:
         """How much of `expires_after` is over."""
         return workflow.now() - self._began
 
-    async def make(self, delivery: "DeliveryInput", number: int) -> AttemptRecord | GiveUp:
+    async def make(self, attempt: AttemptInput, retry: RetryPolicy) -> AttemptRecord | GiveUp:
         """Make one attempt; what keeps us from it does not count as one and is waited out."""
         pauses = 0
         while True:
             await self._waiting.end_if_cancelled()
             self._waiting.go_on = False
             started = workflow.now()
-            workflow.set_current_details(f"Attempt {number} is under way.")
+            workflow.set_current_details(f"Attempt {attempt.number} is under way.")
             handle = workflow.start_activity_method(
                 AttemptDelivery.attempt_delivery,
-                AttemptInput(**dict(delivery), number=number, queued=self._has_turn),
+                attempt.model_copy(update={"queued": self._has_turn}),
                 start_to_close_timeout=LONGEST_ATTEMPT,
                 heartbeat_timeout=HEARTBEAT,
                 retry_policy=ONCE,
                 cancellation_type=workflow.ActivityCancellationType.ABANDON,
-                summary=f"attempt {number} → {delivery.target}",
-                priority=fair_share(delivery.target),
+                summary=f"attempt {attempt.number} → {attempt.target}",
+                priority=fair_share(attempt.target),
             )
-            found = await self._recorded(handle, number, started)
+            found = await self._recorded(handle, attempt.number, started)
             if isinstance(found, AttemptRecord):
                 self._has_turn, self._paused, self._shown = False, None, None
                 return found
-            left = delivery.retry.expires_after - self.elapsed
+            left = retry.expires_after - self.elapsed
             if found.outcome is Outcome.QUEUED and left <= timedelta():
-                return expired(delivery.retry, found.reason)
+                return expired(retry, found.reason)
             pauses += 1
             await self._pause(found, pauses, left)
 

@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.attempt_delivery import AttemptInput
     from portcall.attempts import AttemptRecord, Outcome
     from portcall.durations import about
     from portcall.events import RegistryEvent, Value
@@ -89,11 +90,12 @@ class DeliveryWorkflow:
     async def _deliver(self, delivery: DeliveryInput, attempts: Attempts) -> DeliveryResult:
         number, status, show = 1, None, workflow.upsert_search_attributes
         while True:
-            found = await attempts.make(delivery, number)
+            attempt = AttemptInput(**dict(delivery), number=number)
+            found = await attempts.make(attempt, delivery.retry)
             if isinstance(found, AttemptRecord):
                 status = found.http_status
                 decision = self._decide(delivery.retry, number, found, attempts.elapsed)
-            else:
+            else:  # it expired before this attempt was made
                 number, decision = number - 1, found
             match decision:
                 case Delivered():
@@ -101,7 +103,7 @@ class DeliveryWorkflow:
                     workflow.set_current_details(f"Delivered: HTTP {status} at attempt {number}.")
                     return DeliveryResult(attempts=number, http_status=status)
                 case GiveUp(outcome=outcome, reason=reason):
-                    await announce_given_up(delivery, outcome, reason, number, status)
+                    await announce_given_up(attempt, outcome, reason, number, status)
                     # In one task with the end, so that nobody sees the outcome without its reason.
                     show(progress(outcome, number, status))
                     workflow.set_current_details(f"{outcome.value.capitalize()}: {reason}.")
