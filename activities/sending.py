@@ -31,36 +31,28 @@ class Sender:
         started_at: datetime,
     ) -> AttemptRecord:
         """Send one message; the receiver's faults come back in the record."""
+
+        async def exchange(began_at: datetime, *tokens: str) -> AttemptRecord:
+            """Send with the first of the tokens; what is recorded shows none of them."""
+            token = tokens[0] if tokens else None
+            request = outgoing_request(target, message, message_id, began_at, token)
+            exchanged = await self._transport.send(request)
+            redaction = redaction_for(target, *tokens)
+            return sent_record(number, began_at, request, exchanged, redaction)
+
         auth = target.auth
         if not isinstance(auth, OAuth2Auth):
-            return await self._exchange(target, message, message_id, number, started_at)
+            return await exchange(started_at)
         token = await self._tokens.token(auth)
         if isinstance(token, AttemptError):
             blocked = token.type is ErrorType.BLOCKED
             outcome = AttemptOutcome.BLOCKED if blocked else AttemptOutcome.FAILED
             return unsent_record(number, started_at, outcome, token.type, token.message)
-        record = await self._exchange(target, message, message_id, number, started_at, token)
+        record = await exchange(started_at, token)
         if record.http_status != UNAUTHORIZED:
             return record
         # It may have been revoked before its time: one that was just got is given back as it is.
         newer = await self._tokens.token(auth, renew=True)
         if isinstance(newer, AttemptError) or newer == token:
             return record
-        again_at = datetime.now(UTC)
-        return await self._exchange(target, message, message_id, number, again_at, newer, token)
-
-    async def _exchange(
-        self,
-        target: Target,
-        message: Message,
-        message_id: str,
-        number: int,
-        started_at: datetime,
-        *tokens: str,
-    ) -> AttemptRecord:
-        """Send with the first of the tokens; what is recorded shows none of them."""
-        token = tokens[0] if tokens else None
-        request = outgoing_request(target, message, message_id, started_at, token)
-        exchange = await self._transport.send(request)
-        redaction = redaction_for(target, *tokens)
-        return sent_record(number, started_at, request, exchange, redaction)
+        return await exchange(datetime.now(UTC), newer, token)
