@@ -11,7 +11,7 @@ from portcall.cli.client import ApiClient, connect, path, understood
 from portcall.cli.files import read_texts
 from portcall.cli.manifest import read_manifest
 from portcall.cli.nouns import POLICY
-from portcall.cli.options import Json, Token, Url
+from portcall.cli.options import Json, Name, Token, Url
 from portcall.cli.progress import shown_progress
 from portcall.cli.tables import print_json, print_table, when
 from portcall.errors import InvalidInputError
@@ -20,7 +20,7 @@ IN_ONE_CALL = 1000
 
 
 def backtest(
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    name: Name,
     *,
     days: Annotated[float, typer.Option("--days", help="How far back, in days.")] = 7,
     file: Annotated[

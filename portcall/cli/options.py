@@ -8,6 +8,7 @@ import typer
 from portcall.durations import parse_duration
 from portcall.errors import InvalidInputError
 
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Url = Annotated[
     str | None,
     typer.Option("--url", help="Where the API answers; else PORTCALL_URL.", show_default=False),

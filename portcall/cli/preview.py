@@ -12,12 +12,12 @@ from portcall.cli.client import connect, path, understood
 from portcall.cli.exchanges import print_request
 from portcall.cli.match import question
 from portcall.cli.misses import print_misses
-from portcall.cli.options import Json, Token, Url
+from portcall.cli.options import Json, Name, Token, Url
 from portcall.cli.tables import print_json, screen
 
 
 def preview(
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    name: Name,
     *,
     event_id: Annotated[
         str | None, typer.Option("--event", help="The id of an event in the log, whole.")

@@ -12,7 +12,7 @@ from portcall.cli import target_health
 from portcall.cli.backtest import backtest
 from portcall.cli.client import ApiClient, connect, path
 from portcall.cli.nouns import POLICY, SOURCE, TARGET, Noun
-from portcall.cli.options import Json, Limit, Token, Url, Wide, Yes
+from portcall.cli.options import Json, Limit, Name, Token, Url, Wide, Yes
 from portcall.cli.preview import preview
 from portcall.cli.rotation import rotate
 from portcall.cli.tables import print_json, print_more, print_table, screen
@@ -20,7 +20,6 @@ from portcall.cli.target_health import states
 from portcall.cli.writing import escaped
 from portcall.conditions.text import TextCondition
 
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Hold = Annotated[
     bool | None,
     typer.Option(

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from portcall.cli.client import connect, path
-from portcall.cli.options import Json, Token, Url
+from portcall.cli.options import Json, Name, Token, Url
 from portcall.cli.tables import print_json, when
 
 STDIN = "-"
-
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 
 
 def rotate(

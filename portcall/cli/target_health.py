@@ -10,7 +10,7 @@ import typer
 from portcall.attempts import Outcome
 from portcall.cli.client import ApiClient, connect, path, understood
 from portcall.cli.exchanges import print_facts
-from portcall.cli.options import Json, Token, Url, Wide
+from portcall.cli.options import Json, Name, Token, Url, Wide
 from portcall.cli.pages import print_delivery
 from portcall.cli.tables import coloured, print_json, print_table, printable, screen
 from portcall.log import DeliveryDetail
@@ -18,8 +18,6 @@ from portcall.log import DeliveryDetail
 POLL_SECONDS = 0.5
 IN_ONE_CALL = "20s"
 """How long the API waits for a test event; a request of ours lasts half a minute at most."""
-
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 
 
 def health(
