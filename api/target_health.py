@@ -10,7 +10,7 @@ from api.authorization import admin_router
 from api.pages import LIMIT, Limit, Page
 from api.problems import problems
 from api.services import Services, TheServices
-from portcall.attempts import Outcome
+from portcall.attempts import OPEN_OUTCOMES, Outcome
 from portcall.errors import UnavailableError
 from portcall.events import Value
 from portcall.health import TargetHealth, TargetState
@@ -18,14 +18,6 @@ from portcall.log import Filter
 from portcall.policies import Target
 from portcall.ports import Figures
 from portcall.spec import Name
-
-NOT_OVER = (
-    Outcome.DELIVERING,
-    Outcome.RETRYING,
-    Outcome.QUEUED,
-    Outcome.WAITING,
-    Outcome.HELD,
-)
 
 router = admin_router("targets")
 states_router = admin_router("target-health")
@@ -162,7 +154,7 @@ async def _backlog(services: Services, name: str) -> Backlog | None:
         return await services.deliveries.count(wanted)
 
     try:
-        counts = await asyncio.gather(*map(count, NOT_OVER))
+        counts = await asyncio.gather(*map(count, OPEN_OUTCOMES))
     except UnavailableError:
         return None
-    return Backlog(**dict(zip(map(str, NOT_OVER), counts, strict=True)))
+    return Backlog(**dict(zip(map(str, OPEN_OUTCOMES), counts, strict=True)))

@@ -36,6 +36,16 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN_OUTCOMES = (
+    Outcome.DELIVERING,
+    Outcome.RETRYING,
+    Outcome.HELD,
+    Outcome.QUEUED,
+    Outcome.WAITING,
+)
+"""Those of a delivery that has not ended."""
+
+
 class EventOutcome(StrEnum):
     """What matching found for an event; the same search attribute."""
 

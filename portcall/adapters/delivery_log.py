@@ -13,7 +13,7 @@ from portcall.adapters.history import RunHistory
 from portcall.adapters.resets import reset_run
 from portcall.adapters.temporal import translated
 from portcall.adapters.temporal_pages import newest_runs, page_of_newest_runs, place
-from portcall.attempts import Outcome
+from portcall.attempts import OPEN_OUTCOMES, Outcome
 from portcall.errors import ConflictError, NotFoundError
 from portcall.log import DeliveryDetail, DeliverySummary, Filter
 from portcall.search import DELIVERY_WORKFLOW, Cursor, in_event_ids, visibility_query
@@ -21,13 +21,6 @@ from portcall.search import DELIVERY_WORKFLOW, Cursor, in_event_ids, visibility_
 MOST_RUNS = 100
 WAITS = "an earlier delivery of the same policy, target and repository has not ended"
 _ENDED_BY_HAND = (Status.CANCELED, Status.TERMINATED)
-_OPEN_OUTCOMES = (
-    Outcome.DELIVERING,
-    Outcome.RETRYING,
-    Outcome.HELD,
-    Outcome.QUEUED,
-    Outcome.WAITING,
-)
 
 
 class WebUi(NamedTuple):
@@ -49,7 +42,7 @@ def delivery_outcome(execution: WorkflowExecution) -> Outcome:
     if execution.status in _ENDED_BY_HAND:
         return Outcome.CANCELLED
     outcome = Outcome(execution.typed_search_attributes.get(ids.OUTCOME, Outcome.DELIVERING))
-    if execution.status is not Status.RUNNING and outcome in _OPEN_OUTCOMES:
+    if execution.status is not Status.RUNNING and outcome in OPEN_OUTCOMES:
         return Outcome.EXHAUSTED
     return outcome
 

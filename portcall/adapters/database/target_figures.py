@@ -54,7 +54,7 @@ class TargetFigures:
     def note(self, target: str, record: AttemptRecord) -> None:
         """Count an attempt that was sent."""
         now = self._clock()
-        key = target, int(now.timestamp()) // _BUCKET_SECONDS
+        key = target, _number(now)
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = _Sums()
