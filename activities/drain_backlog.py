@@ -34,6 +34,8 @@ FEWEST, MOST = 10, 500
 """How many are told to go in a second: few at first, and more where that goes well."""
 LONGEST_SLEEP = timedelta(minutes=5)
 """After so long it looks again, whatever was said: the word that it may could not be passed on."""
+CLOCKS = timedelta(minutes=5)
+"""So much later than ours may Temporal's clock be."""
 BUSY = timedelta(seconds=1)
 """So long this activity waits for its turn where the workers have too much to do already."""
 
@@ -155,13 +157,14 @@ class Queue:
         self.left = (await self._client.count_workflows(self._query)).count
         if not (wanted and self.left):
             return
+        until = datetime.now(UTC) + CLOCKS
         walk = oldest_first(
-            self._client, self._query, count=self.left, since=self._oldest, now=datetime.now(UTC)
+            self._client, self._query, count=self.left, since=self._oldest, until=until
         )
         async with contextlib.aclosing(walk):
-            async for delivery in walk:
-                self._head.append(delivery)
-                if len(self._head) == MOST:
+            async for found, _ in walk:
+                self._head.extend(found)
+                if len(self._head) >= MOST:
                     break
         self._oldest = self._head[0].start_time if self._head else None
 

@@ -267,7 +267,8 @@ async def test_temporals_search_gives_the_oldest_of_a_long_queue_first(
     first = (await deliveries[0].describe()).start_time
     for since in (None, first):
         now = datetime.now(UTC)
-        walk = oldest_first(temporal_client, query, count=12, since=since, now=now, most=4)
-        assert [found.id async for found in walk] == [delivery.id for delivery in deliveries]
+        walk = oldest_first(temporal_client, query, count=12, since=since, until=now, most=4)
+        found = [run.id async for window, _ in walk for run in window]
+        assert found == [delivery.id for delivery in deliveries]
     for delivery in deliveries:
         await delivery.terminate()
