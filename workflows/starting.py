@@ -39,7 +39,7 @@ async def start_delivery(events: Sequence[RegistryEvent], match: Match) -> str:
     workflow_id = ids.delivery_workflow_id(ids.DeliveryKey(shown.source, shown.id, policy, target))
     lane = ids.lane_workflow_id(policy, target, shown.repository) if match.ordered else None
     try:
-        await workflow.start_child_workflow(
+        started = await workflow.start_child_workflow(
             DeliveryWorkflow.run,
             DeliveryInput(
                 **dict(match),
@@ -57,6 +57,8 @@ async def start_delivery(events: Sequence[RegistryEvent], match: Match) -> str:
             ),
             static_summary=ids.delivery_title(shown, policy, target, len(events)),
         )
+        # Its own failure is nobody's here, also where this workflow is still there to see it.
+        started.add_done_callback(lambda child: child.cancelled() or child.exception())
     except WorkflowAlreadyStartedError:
         workflow.logger.info("delivery exists already", extra={"delivery": workflow_id})
     return workflow_id

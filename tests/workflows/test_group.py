@@ -1,9 +1,13 @@
 import asyncio
+import gc
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from temporalio.client import Client, WorkflowExecutionStatus
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from activities.gather import GroupInput
 from portcall.attempts import EventOutcome
@@ -277,3 +281,35 @@ async def test_the_next_window_is_as_the_policy_says_by_then(temporal_client: Cl
         await group.result()
         await until_sent(attempts, 5)
     assert sorted(1 + len(given.more) for given in attempts.inputs) == [2, 3]
+
+
+async def test_a_delivery_that_fails_while_its_group_goes_on_is_no_error_of_the_worker(
+    temporal_client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The worker said of each that its exception was never retrieved, and `up` showed it."""
+    [match] = gathering(seconds=4, most=2).matches
+    assert match.group
+    arrived = tuple(Gathered(event=e, match=match, targets=("ci",)) for e in pushes(3))
+    first = whole((arrived[1].event, arrived[0].event))
+    async with scripted_worker(temporal_client, ScriptedAttempts(404)) as queue:
+        group = await temporal_client.start_workflow(
+            GroupWorkflow.run,
+            GroupInput(group=match.group, left=arrived),
+            id=group_of(arrived[0], match.group),
+            task_queue=queue,
+        )
+        await until_seen(group, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED)
+        gc.collect()
+        assert (await group.result())[0] == f"delivery:dist:{first.id}:{match.policy}:ci"
+    assert "never retrieved" not in caplog.text
+
+
+async def until_seen(group: WorkflowHandle[Any, Any], wanted: EventType.ValueType) -> None:
+    """Wait until history has such an event, and the worker has seen it."""
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    async with asyncio.timeout(20):
+        while True:
+            kinds = [event.event_type async for event in group.fetch_history_events()]
+            if wanted in kinds and done in kinds[kinds.index(wanted) :]:
+                return
+            await asyncio.sleep(0.05)
