@@ -25,7 +25,8 @@ class Pace:
     """How often what was heard is noted, and sources are looked at.
 
     `slack`: what other processes have heard may not be in the database yet. `grace`: after
-    the start, senders get as long to be heard, for Portcall itself may have been away.
+    the start, and after an outage or a standstill, senders get as long to be heard, for Portcall
+    itself may have been away.
     """
 
     note: timedelta = timedelta(seconds=10)
@@ -56,26 +57,34 @@ class Silence:
 
     async def run(self, pace: Pace = Pace()) -> None:
         """Note and look until cancelled, in whatever state database and Temporal are."""
-        started_at, next_look = datetime.now(UTC), 0.0
+        since = began = datetime.now(UTC)
+        next_look = 0.0
         try:
             while True:
                 await asyncio.sleep(pace.note.total_seconds())
+                if datetime.now(UTC) - began > pace.note + pace.slack:
+                    since = datetime.now(UTC)  # nobody could be heard by a process that stood still
+                began = datetime.now(UTC)
                 is_due = monotonic() >= next_look
                 if is_due:
                     next_look = monotonic() + pace.look.total_seconds()
-                await self._turn(started_at if is_due else None, pace)
+                if not await self._turn(since if is_due else None, pace):
+                    since = datetime.now(UTC)
         finally:
             await self._turn(None, pace)
 
-    async def _turn(self, started_at: datetime | None, pace: Pace) -> None:
+    async def _turn(self, started_at: datetime | None, pace: Pace) -> bool:
+        """Note, and look where that is due; whether the database and Temporal let us."""
         try:
             await self.note()
             if started_at:
                 await self.look(datetime.now(UTC), started_at, pace)
         except UnavailableError as error:
             log.warning("whether sources are silent is not known now", why=error.message)
+            return False
         except Exception:
             log.exception("looking for silent sources failed")
+        return True
 
     async def note(self) -> None:
         """Put what was heard into the database; what it does not take now is kept."""

@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -141,6 +144,46 @@ async def test_what_is_heard_is_noted_and_looked_at_until_the_end(watched: Watch
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert set(watched.activity.heard) == {"eu", "us"}
+
+
+LISTENING = Pace(MOMENT, MOMENT, slack=timedelta(seconds=0.2), grace=timedelta(seconds=0.5))
+
+
+@contextlib.asynccontextmanager
+async def watching(watched: Watched, pace: Pace) -> AsyncIterator[None]:
+    running = asyncio.create_task(watched.silence.run(pace))
+    try:
+        yield
+        async with asyncio.timeout(5):
+            while not watched.told():
+                await asyncio.sleep(0.005)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_after_an_outage_of_the_database_portcall_first_listens_for_a_while(
+    watched: Watched,
+) -> None:
+    """What other processes heard meanwhile is not in it yet."""
+    watched.backend.store.switch.available = False
+    with capture_logs():
+        async with watching(watched, LISTENING):
+            await asyncio.sleep(0.6)
+            watched.backend.store.switch.available = True
+            await asyncio.sleep(0.2)
+            assert watched.told() == []
+
+
+async def test_a_process_that_stood_still_first_listens_for_a_while(watched: Watched) -> None:
+    watched.activity.heard = {"eu": datetime.now(UTC)}
+    with capture_logs():
+        async with watching(watched, LISTENING):
+            await asyncio.sleep(0.6)
+            watched.activity.heard = {"eu": NOON}
+            time.sleep(0.4)  # noqa: ASYNC251  # nothing else may run
+            await asyncio.sleep(0.2)
+            assert watched.told() == []
 
 
 async def test_a_fault_of_ours_does_not_end_the_watch(watched: Watched) -> None:
