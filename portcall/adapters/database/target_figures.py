@@ -123,8 +123,14 @@ class TargetFigures:
 
     async def _flush_alone(self, now: datetime) -> None:
         written = {key: sums for key, sums in self._sums.items() if sums.unwritten}
-        if not written:
-            return
+        if written:
+            await self._write_or_keep(written, now)
+        current = _number(now)
+        over = [key for key, sums in self._sums.items() if key[1] < current and not sums.unwritten]
+        for key in over:
+            del self._sums[key]
+
+    async def _write_or_keep(self, written: dict[tuple[str, int], _Sums], now: datetime) -> None:
         for sums in written.values():
             sums.unwritten = False
         try:
@@ -133,10 +139,6 @@ class TargetFigures:
             for sums in written.values():
                 sums.unwritten = True
             raise
-        current = _number(now)
-        for key in [key for key, sums in written.items() if key[1] < current]:
-            if not self._sums[key].unwritten:
-                del self._sums[key]
 
     async def _write(self, written: dict[tuple[str, int], _Sums], now: datetime) -> None:
         names = {name for name, _ in written}

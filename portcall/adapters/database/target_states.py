@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, select
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 RENEWED_AFTER = 1.0
 _TOO_OLD = 1.5
 _LONGEST_WAIT = 1.0
+_UNNOTICED = timedelta(minutes=1)
+"""Whatever failed before a success has long been written after so long."""
 
 
 def _utc_now() -> datetime:
@@ -190,6 +192,8 @@ class SqlTargetStates:
             at = self._succeeded.get(name)
             if at and after_unnoticed_success(health, at) != health:
                 self._ledger.submit(name, _unnoticed(at))
+        since = self._clock() - _UNNOTICED
+        self._succeeded = {name: at for name, at in self._succeeded.items() if at > since}
 
 
 def _unnoticed(at: datetime) -> Callable[[Standing, datetime], tuple[None, Standing]]:

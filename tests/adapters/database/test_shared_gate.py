@@ -306,6 +306,17 @@ async def test_figures_add_up_over_both_and_are_forgotten_after_a_week(
     assert (await here.states.figures("ci", began)).attempts == 1
 
 
+async def test_what_is_written_of_a_target_does_not_stay_in_memory(here: Worker) -> None:
+    await here.attempts(await stored(here), 200)
+    await here.states.figures("ci", here.clock())
+    here.clock.go_on(timedelta(minutes=6))
+    await here.attempts(await stored(here, "other"), 200)
+    await here.states.figures("ci", here.clock())
+    await here.states._read()
+    assert {name for name, _ in here.states._figures._sums} == {"other"}
+    assert here.states._succeeded.keys() == {"other"}
+
+
 async def test_while_the_database_is_away_only_who_needs_it_is_refused(
     postgres: PostgresServer, clean_postgres_url: str, clock: Clock
 ) -> None:
