@@ -24,12 +24,13 @@ STORE_UNAVAILABLE = "StoreUnavailable"
 OUT_OF_RESOURCES = "OutOfResources"
 DELIVERY_HELD = "DeliveryHeld"
 DELIVERY_QUEUED = "DeliveryQueued"
-_PAUSES = {
+PAUSES = {
     STORE_UNAVAILABLE: None,
     OUT_OF_RESOURCES: None,
     DELIVERY_HELD: Outcome.HELD,
     DELIVERY_QUEUED: Outcome.QUEUED,
 }
+"""The failures that are no attempt, and the outcome that the delivery has meanwhile, if any."""
 LOST = "the worker was lost while sending; whether the receiver got the request is unknown"
 
 
@@ -67,8 +68,8 @@ def record_of_failure(
     if isinstance(cause, TimeoutError):
         return lost(number, started_at)
     if isinstance(cause, ApplicationError):
-        if cause.type in _PAUSES:
-            return Pause(cause.message, _PAUSES[cause.type])
+        if cause.type in PAUSES:
+            return Pause(cause.message, PAUSES[cause.type])
         with contextlib.suppress(ValidationError, IndexError):
             return AttemptRecord.model_validate(cause.details[0])
     message = str(cause or error)

@@ -14,7 +14,7 @@ from activities.attempt_failure import (
     DELIVERY_HELD,
     DELIVERY_QUEUED,
     LOST,
-    STORE_UNAVAILABLE,
+    PAUSES,
 )
 from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord, ErrorType
 
@@ -87,7 +87,7 @@ class RunHistory:
 
     async def _attempt_failed(self, failure: Failure, scheduled_at: datetime) -> None:
         info = failure.application_failure_info
-        if info.type in _PAUSES:
+        if info.type in PAUSES:
             self._paused(info.type, failure.message, scheduled_at)
         elif info.type == ATTEMPT_FAILED and info.details.payloads:
             self._add(await self._decode(info.details.payloads))
@@ -96,7 +96,7 @@ class RunHistory:
 
     def _paused(self, kind: str, reason: str, since: datetime) -> None:
         self._is_paused = True
-        if kind == STORE_UNAVAILABLE:
+        if PAUSES[kind] is None:
             return
         self.reason = reason
         self.held_since = (self.held_since or since) if kind == DELIVERY_HELD else None
@@ -132,7 +132,6 @@ _READERS = {
     EventType.EVENT_TYPE_TIMER_CANCELED: "_timer_ended",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "_gave_up",
 }
-_PAUSES = (STORE_UNAVAILABLE, DELIVERY_HELD, DELIVERY_QUEUED)
 _ATTEMPT_ENDS = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,

@@ -51,10 +51,11 @@ async def until(log: TemporalDeliveryLog, delivery_id: str, outcome: str) -> Del
     return shown
 
 
-async def test_an_outage_of_ours_does_not_change_the_wait_that_was_decided(
-    temporal_client: Client,
+@pytest.mark.parametrize("ours", ["StoreUnavailable", "OutOfResources"])
+async def test_an_outage_of_ours_is_no_attempt_and_does_not_change_the_wait_that_was_decided(
+    temporal_client: Client, ours: str
 ) -> None:
-    away = ApplicationError("the policy database is away", type="StoreUnavailable")
+    away = ApplicationError("it is ours", type=ours)
     async with scripted_worker(temporal_client, ScriptedAttempts(503, away, 200)) as queue:
         handle = await ended(temporal_client, queue)
     shown = await the_log(temporal_client).delivery(handle.id)
