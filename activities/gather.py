@@ -11,9 +11,10 @@ from portcall.grouping import Gathered, GroupRun, group_of, group_title
 
 
 class GroupInput(Value):
-    """How to gather, and what an earlier run has left: since when, and which events.
+    """What `GroupWorkflow` begins with; here, since an activity starts it and may not import it.
 
-    A new run begins when history holds `longest` events.
+    It is how to gather, and what an earlier run has left: since when, and which events. A new
+    run begins when history holds `longest` events.
     """
 
     group: Group

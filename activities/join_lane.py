@@ -21,10 +21,11 @@ class Place(Value):
 
 
 class LaneInput(Value):
-    """Whose turn it is and who waits, where an earlier run has left it so.
+    """What `LaneWorkflow` begins with; here, since an activity starts it and may not import it.
 
-    `look` is how soon the lane looks whether the one whose turn it is still lives; a new run
-    begins when history holds `longest` events.
+    It is whose turn it is and who waits, where an earlier run has left it so. `look` is how soon
+    the lane looks whether the one whose turn it is still lives; a new run begins when history
+    holds `longest` events.
     """
 
     look: Duration = timedelta(minutes=1)

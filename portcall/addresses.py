@@ -83,7 +83,7 @@ def port_refusal(port: int, allowed: Allowed = PUBLIC_ONLY) -> str | None:
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:\d{1,5})?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def check_url(url: str, allowed: Allowed = PUBLIC_ONLY) -> None:
@@ -92,7 +92,7 @@ def check_url(url: str, allowed: Allowed = PUBLIC_ONLY) -> None:
     host = parts.hostname or ""
     address = host_address(host, bracketed=parts.netloc.startswith("["))
     reason = address and refusal(address, allowed, host)
-    reason = reason or port_refusal(parts.port or _DEFAULT_PORTS[parts.scheme], allowed)
+    reason = reason or port_refusal(parts.port or DEFAULT_PORTS[parts.scheme], allowed)
     if reason:
         raise ValueError(reason)
 
@@ -102,7 +102,7 @@ def _split(url: str) -> SplitResult:
     if re.search(r"[\s\\\x00-\x1f\x7f]", url):
         raise ValueError("a URL holds no space, backslash or control character")
     parts = urlsplit(url)
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("the URL starts with http:// or https://")
     if "@" in parts.netloc:
         raise ValueError("put the credential into `auth`, not into the URL")

@@ -19,12 +19,10 @@ from portcall.adapters.journey import Journey, NotTakenError
 from portcall.adapters.proxies import EnvironmentProxies, proxy_of
 from portcall.adapters.streams import CountedStream
 from portcall.adapters.tls import TlsContexts
-from portcall.addresses import PUBLIC_ONLY, Allowed
+from portcall.addresses import DEFAULT_PORTS, PUBLIC_ONLY, Allowed
 from portcall.attempts import Timings
 from portcall.errors import OutOfResourcesError
 from portcall.ports import Exchange, OutgoingRequest, ReceivedResponse
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class HttpTransport:
@@ -98,10 +96,10 @@ class HttpTransport:
             return await line.speaker.exchange(request, url, journey)
 
     def _route(self, url: httpx.URL, request: OutgoingRequest) -> Route:
-        if url.scheme not in _DEFAULT_PORTS or (url.port or 0) > 65535:
+        if url.scheme not in DEFAULT_PORTS or (url.port or 0) > 65535:
             raise httpx.InvalidURL("neither http nor https, or port out of range")
         host = url.raw_host.decode("ascii")
-        port = url.port or _DEFAULT_PORTS[url.scheme]
+        port = url.port or DEFAULT_PORTS[url.scheme]
         proxy = (
             proxy_of(request.proxy)
             if request.proxy

@@ -13,11 +13,11 @@ from urllib.parse import unquote, urlsplit
 import h11
 import httpcore
 
+from portcall.addresses import DEFAULT_PORTS
 from portcall.auth import BasicAuth
 from portcall.errors import ConfigurationError
 from portcall.receiving import Proxy
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _READ_BYTES = 16 * 1024
 
 
@@ -52,7 +52,7 @@ def proxy_of(proxy: Proxy) -> ProxyRoute:
     basic = None
     if isinstance(proxy.auth, BasicAuth):
         basic = _basic(proxy.auth.username, proxy.auth.password.get_secret_value())
-    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     return ProxyRoute(parts.scheme, parts.hostname or "", port, basic)
 
 
@@ -65,7 +65,7 @@ class EnvironmentProxies:
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         """Read the proxies' URLs; raise ConfigurationError naming the variable that is wrong."""
         self._given = dict(given or {})
-        self._routes = {scheme: self._route(scheme) for scheme in _DEFAULT_PORTS}
+        self._routes = {scheme: self._route(scheme) for scheme in DEFAULT_PORTS}
 
     def proxy_for(self, scheme: str, host: str, port: int) -> ProxyRoute | None:
         """Give the proxy for a URL, None where it is asked directly."""
@@ -79,7 +79,7 @@ class EnvironmentProxies:
             return None
         parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
-            default = _DEFAULT_PORTS[parts.scheme]
+            default = DEFAULT_PORTS[parts.scheme]
             port = parts.port or default
         except (KeyError, ValueError):
             wanted = "write http://host:port or https://host:port"
