@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.suspension import NothingSentError
 from portcall.errors import NotFoundError
 from portcall.events import RegistryEvent
-from portcall.formats.format import Format, Message, render_group
+from portcall.formats.format import Format, Message, rendered
 from portcall.formats.template import Template, of_policy
 from portcall.formats.template_language import TemplateError
 from portcall.policies import Policy
@@ -31,15 +31,11 @@ async def render(
     known = formats[name]
     try:
         if name != Template.name:
-            return _written(known, events)
+            return rendered(known, events)
         known = of_policy(known, (await policies.get(policy)).spec)
         # A template may take its 0.3 s, during which other attempts go on.
-        return await asyncio.to_thread(_written, known, events)
+        return await asyncio.to_thread(rendered, known, events)
     except NotFoundError:
         raise NothingSentError(f"the policy {policy}, which has the template, is gone") from None
     except TemplateError as error:
         raise NothingSentError(f"the template of the policy {policy}: {error}") from None
-
-
-def _written(known: Format, events: Sequence[RegistryEvent]) -> Message:
-    return known.render(events[0]) if len(events) == 1 else render_group(known, events)

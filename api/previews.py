@@ -16,7 +16,7 @@ from api.services import Services, TheServices
 from portcall.attempts import RequestRecord
 from portcall.auth import OAuth2Auth
 from portcall.events import RegistryEvent, Value
-from portcall.formats.format import Format, Message, render_group
+from portcall.formats.format import Message, rendered
 from portcall.formats.template import of_policy
 from portcall.formats.template_language import TemplateError
 from portcall.grouping import whole
@@ -101,8 +101,9 @@ def _requests(
     services: Services, policy: Policy, targets: Sequence[Target], events: Sequence[RegistryEvent]
 ) -> tuple[PreviewedRequest, ...]:
     known = of_policy(services.formats[policy.format], policy)
+    has_raw = known.needs_raw and len(events) == 1
     try:
-        message = _message(known, events)
+        message = rendered(known, events if has_raw else [e.without_raw() for e in events])
     except TemplateError as error:
         raise invalid([{"field": "template.body", "message": str(error)}]) from None
     shown = whole(events) if len(events) > 1 else events[0]
@@ -115,12 +116,6 @@ def _requests(
         )
         for target in targets
     )
-
-
-def _message(known: Format, events: Sequence[RegistryEvent]) -> Message:
-    if len(events) > 1:
-        return render_group(known, [event.without_raw() for event in events])
-    return known.render(events[0] if known.needs_raw else events[0].without_raw())
 
 
 def _request(target: Target, message: Message, key: DeliveryKey) -> RequestRecord:

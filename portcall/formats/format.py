@@ -53,8 +53,10 @@ class GroupFormat(Format, Protocol):
         ...
 
 
-def render_group(known: Format, events: Sequence[RegistryEvent]) -> Message:
-    """Give one message for several events; which formats can is checked with the policy."""
+def rendered(known: Format, events: Sequence[RegistryEvent]) -> Message:
+    """Give one message for all; which formats can write several is checked with the policy."""
+    if len(events) == 1:
+        return known.render(events[0])
     if isinstance(known, GroupFormat):
         return known.render_group(events)
     raise TypeError(f"the format {known.name} writes one event at a time")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portcall.event_types import EVENT_TYPES
 from portcall.events import Replication, Scan
-from portcall.formats.format import GroupFormat, render_group
+from portcall.formats.format import GroupFormat, rendered
 from portcall.formats.known import load_formats
 from portcall.formats.template import Template
 from portcall.formats.template_language import TemplateError
@@ -42,7 +42,7 @@ def own(event_type, about=NOTHING, **attributes):
 
 
 def group(name, events):
-    return render_group(FORMATS[name], events)
+    return rendered(FORMATS[name], events)
 
 
 def body(name, events):
