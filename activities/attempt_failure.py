@@ -72,13 +72,17 @@ def record_of_failure(
             return Pause(cause.message, PAUSES[cause.type])
         with contextlib.suppress(ValidationError, IndexError):
             return AttemptRecord.model_validate(cause.details[0])
-    message = str(cause or error)
-    return unsent_record(number, started_at, AttemptOutcome.FAILED, ErrorType.INTERNAL, message)
+    return broken(number, started_at, str(cause or error))
 
 
 def lost(number: int, started_at: datetime) -> AttemptRecord:
     """Give the record of an attempt of which only the beginning is known."""
     return unsent_record(number, started_at, AttemptOutcome.LOST, ErrorType.LOST, LOST)
+
+
+def broken(number: int, started_at: datetime, fault: str) -> AttemptRecord:
+    """Give the record of an attempt that a fault of our own ended."""
+    return unsent_record(number, started_at, AttemptOutcome.FAILED, ErrorType.INTERNAL, fault)
 
 
 def blocked(number: int, started_at: datetime, reason: str) -> AttemptRecord:

@@ -13,10 +13,11 @@ from activities.attempt_failure import (
     ATTEMPT_FAILED,
     DELIVERY_HELD,
     DELIVERY_QUEUED,
-    LOST,
     PAUSES,
+    broken,
+    lost,
 )
-from portcall.attempts import AttemptError, AttemptOutcome, AttemptRecord, ErrorType
+from portcall.attempts import AttemptRecord
 
 ATTEMPT = "attempt_delivery"
 
@@ -83,7 +84,7 @@ class RunHistory:
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
             await self._attempt_failed(attributes.failure, scheduled_at)
         else:
-            self._add_without_record(scheduled_at, ErrorType.LOST, LOST)
+            self._add(lost(len(self.attempts) + 1, scheduled_at))
 
     async def _attempt_failed(self, failure: Failure, scheduled_at: datetime) -> None:
         info = failure.application_failure_info
@@ -92,7 +93,7 @@ class RunHistory:
         elif info.type == ATTEMPT_FAILED and info.details.payloads:
             self._add(await self._decode(info.details.payloads))
         else:
-            self._add_without_record(scheduled_at, ErrorType.INTERNAL, failure.message)
+            self._add(broken(len(self.attempts) + 1, scheduled_at, failure.message))
 
     def _paused(self, kind: str, reason: str, since: datetime) -> None:
         self._is_paused = True
@@ -102,20 +103,10 @@ class RunHistory:
         self.held_since = (self.held_since or since) if kind == DELIVERY_HELD else None
         self.queued_since = (self.queued_since or since) if kind == DELIVERY_QUEUED else None
 
-    def _add_without_record(self, when: datetime, kind: ErrorType, message: str) -> None:
-        lost = kind is ErrorType.LOST
-        self._add(
-            AttemptRecord(
-                number=len(self.attempts) + 1,
-                run_id=self._run_id,
-                started_at=when,
-                outcome=AttemptOutcome.LOST if lost else AttemptOutcome.FAILED,
-                error=AttemptError(type=kind, message=message),
-            )
-        )
-
     def _add(self, record: AttemptRecord) -> None:
-        self.attempts.append(record)
+        """Add one; where the attempt left no record of its own, it was one of this run."""
+        run_id = record.run_id or self._run_id
+        self.attempts.append(record.model_copy(update={"run_id": run_id}))
         self.reason = self.held_since = self.queued_since = None
         self._is_paused = False
 
