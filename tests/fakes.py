@@ -200,6 +200,8 @@ class FakeInbox:
 
     async def keep_waiting(self, source: str, events: Sequence[RegistryEvent]) -> int:
         size = sum(len(event.model_dump_json()) for event in events)
+        self.switch.check_store()
+        self._check_room()
         return self._add(source=source, state="waiting", events=tuple(events), size=size)
 
     async def park(
@@ -220,6 +222,10 @@ class FakeInbox:
                 known, reason=reason, count=known.count + 1, last_seen_at=datetime.now(UTC)
             )
             return known.id
+        if not events:
+            self._check_room()
+            if (await self.counts())["parked"] >= self.limit // 2:
+                raise UnavailableError("The inbox is full of what was not understood.")
         self.parked[key] = self._add(
             source=source, state="parked", reason=reason, headers=dict(headers), body=body,
             hint=hint, size=len(body), events=tuple(events),
@@ -257,10 +263,11 @@ class FakeInbox:
         states = [entry.state for entry in self.entries.values()]
         return {state: states.count(state) for state in ("waiting", "parked")}
 
-    def _add(self, *, source: str, state: str, reason: str = "", **kept: Any) -> int:
-        self.switch.check_store()
+    def _check_room(self) -> None:
         if len(self.entries) >= self.limit:
             raise UnavailableError(f"The inbox is full: it holds {self.limit} notifications.")
+
+    def _add(self, *, source: str, state: str, reason: str = "", **kept: Any) -> int:
         entry_id, now = next(self.ids), datetime.now(UTC)
         entry = InboxEntry(
             id=entry_id, source=source, state=state, reason=reason, received_at=now,

@@ -51,8 +51,9 @@ class Inbox(Protocol):
     ) -> int:
         """Keep a notification that was not understood; the same bytes twice are one entry.
 
-        `events` are given where it was understood and Temporal refused them. Raise
-        UnavailableError when full.
+        `events` are given where it was understood and Temporal refused them: they were in the
+        inbox before, and are kept however full it is. Raise UnavailableError when it is full, or
+        half full of what is parked.
         """
         ...
 

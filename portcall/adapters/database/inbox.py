@@ -38,7 +38,7 @@ _Arrival = tuple[dict[str, Any], asyncio.Future[int]]
 
 
 class SqlInbox:
-    """An `Inbox` of at most `limit` entries.
+    """An `Inbox` of at most `limit` entries; at most half of these may be parked.
 
     Whatever is to be kept goes over `keeping`, whose time-out is short: a sender waits.
     """
@@ -83,10 +83,12 @@ class SqlInbox:
             size=len(body),
             fingerprint=derived_id([source, hint or "", body, *(event.id for event in events)]),
         )
+        # What has waited in here, and Temporal refuses, must not stand in front of all else.
+        has_room = bool(events)
         try:
-            return await self._park(row)
+            return await self._park(row, has_room=has_room)
         except ConflictError:  # another process parked the same bytes at the same moment
-            return await self._park(row)
+            return await self._park(row, has_room=has_room)
 
     async def oldest_waiting(self, limit: int) -> Sequence[InboxEntry]:
         """Give the entries that wait for Temporal, oldest first."""
@@ -139,7 +141,7 @@ class SqlInbox:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _park(self, row: dict[str, Any]) -> int:
+    async def _park(self, row: dict[str, Any], *, has_room: bool) -> int:
         known = (
             update(inbox)
             .where(inbox.c.fingerprint == row["fingerprint"])
@@ -149,7 +151,8 @@ class SqlInbox:
         async with self._keeping.writing() as connection:
             entry_id = await connection.scalar(known)
             if entry_id is None:
-                await self._room(connection)
+                if not has_room:
+                    await self._check_room_to_park(connection)
                 entry_id = await connection.scalar(insert(inbox).values(row).returning(inbox.c.id))
         return int(entry_id)
 
@@ -187,6 +190,15 @@ class SqlInbox:
         if room <= 0:
             raise self._full()
         return room
+
+    async def _check_room_to_park(self, connection: AsyncConnection) -> None:
+        """Raise UnavailableError where it is full, or would be of what nobody understood."""
+        await self._room(connection)
+        parked = select(func.count()).where(inbox.c.state == "parked")
+        if (await connection.scalar(parked) or 0) >= self._limit // 2:
+            raise UnavailableError(
+                f"The inbox is full: {self._limit // 2} notifications in it were not understood."
+            )
 
     def _full(self) -> UnavailableError:
         return UnavailableError(f"The inbox is full: it holds {self._limit} notifications.")

@@ -119,6 +119,26 @@ async def test_a_full_inbox_says_so_and_keeps_what_it_has(inbox: Inbox) -> None:
     assert await inbox.counts() == {"waiting": INBOX_LIMIT - 1, "parked": 1}
 
 
+async def test_what_is_not_understood_leaves_room_for_what_waits(inbox: Inbox) -> None:
+    for number in range(INBOX_LIMIT // 2):
+        first = await park(inbox, body=b"%d" % number)
+    with pytest.raises(UnavailableError, match="inbox is full"):
+        await park(inbox, body=b"other")
+    assert await park(inbox, body=b"%d" % number) == first
+    for number in range(INBOX_LIMIT // 2):
+        await inbox.keep_waiting("eu", [event(number)])
+    assert set((await inbox.counts()).values()) == {INBOX_LIMIT // 2}
+
+
+async def test_what_waited_and_is_refused_can_be_parked_in_a_full_inbox(inbox: Inbox) -> None:
+    for number in range(INBOX_LIMIT):
+        await inbox.keep_waiting("eu", [event(number)])
+    [oldest] = await inbox.oldest_waiting(1)
+    await inbox.park("eu", "too large", b"", {}, None, events=oldest.events)
+    await inbox.remove(oldest.id)
+    assert await inbox.counts() == {"waiting": INBOX_LIMIT - 1, "parked": 1}
+
+
 async def test_a_full_inbox_takes_again_what_fits_after_a_removal(inbox: Inbox) -> None:
     ids = [await inbox.keep_waiting("eu", [event()]) for _ in range(INBOX_LIMIT)]
     await inbox.remove(ids[0])
