@@ -20,9 +20,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class TryAgain:
-    """Wait `delay`, then make the next attempt."""
+    """Wait `delay`, then make the next attempt. `reconnects`: it does not count."""
 
     delay: timedelta
+    reconnects: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class GiveUp:
 
 
 Decision = Delivered | TryAgain | GiveUp
-AT_ONCE = TryAgain(timedelta())
+AT_ONCE = TryAgain(timedelta(), reconnects=True)
 """After a first attempt that found no connection."""
 
 

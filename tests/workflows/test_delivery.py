@@ -338,6 +338,13 @@ async def test_a_policy_can_do_without_the_second_try_at_once(temporal_client: C
         assert error.message.startswith("3 of 3 attempts failed")
 
 
+async def test_an_attempt_after_a_wait_of_nothing_counts(temporal_client: Client) -> None:
+    nothing = QUICK.model_copy(update={"initial_interval": timedelta(), "jitter": 0.0})
+    async with scripted_worker(temporal_client, ScriptedAttempts(503)) as queue:
+        error = await failure(await start(temporal_client, queue, nothing))
+        assert error.message == "3 of 3 attempts failed, the last with HTTP 503"
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome", "attempts"),
     [(503, "exhausted", 3), (404, "rejected", 1), (ErrorType.BLOCKED, "blocked", 1)],
