@@ -1,6 +1,7 @@
 """The API process: `python -m api`, or `portcall api`."""
 
 import asyncio
+import signal
 import socket
 import sys
 
@@ -39,11 +40,21 @@ async def run(settings: Settings) -> None:
         ]
         try:
             log.info("API answers", address="http://{}:{}".format(*listener.getsockname()[:2]))
+            _end_in_order()
             await server.serve(sockets=[listener])
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _end_in_order() -> None:
+    """Let no signal end the process once it has served: what is left to do is still done.
+
+    uvicorn raises the signals that it took again in the end, for whoever took them before it.
+    """
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import signal
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+from pydantic import SecretStr
+
+from portcall.adapters.database import open_database
 from tests.e2e.test_main_path import delivery_of, notify
 from tests.fixtures.portcall import QUICK, Portcall, push
 from tests.fixtures.receiver import Receiver
@@ -88,3 +93,21 @@ async def test_a_wrong_credential_is_told(portcall: Portcall, receiver: Receiver
     event = (await portcall.api.get(f"/api/v1/events/{item['id']}")).json()["event"]
     assert event["attributes"]["source"] == "dist"
     assert "planted" not in json.dumps(event)
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+async def test_an_api_that_is_told_to_stop_first_notes_which_sources_it_has_heard(
+    portcall: Portcall, receiver: Receiver, signal_: signal.Signals
+) -> None:
+    """It died of the signal that it had taken, and a restart made a source seem silent."""
+    await portcall.configure(receiver.url())
+    began = datetime.now(UTC)
+    await notify(portcall, repository="quiet/app")
+    assert portcall.api_process
+    portcall.api_process.send_signal(signal_)
+    assert await portcall.api_process.wait() == 0
+    key = SecretStr(portcall.env["PORTCALL_SECRET_KEY"])
+    async with open_database(portcall.database_url, key) as database:
+        heard = await database.activity.last_heard()
+    await portcall.start_api()
+    assert heard["dist"] > began
