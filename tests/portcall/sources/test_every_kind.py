@@ -112,7 +112,7 @@ def test_what_is_no_object_in_json_is_refused_with_its_reason(kind, content, rea
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "it is empty"), (gzip.compress(b"{}"), "it is gzip")]
+    ("content", "why"), [(b"", "it is empty"), (gzip.compress(b"{}", mtime=0), "it is gzip")]
 )
 def test_what_has_no_json_to_show_is_refused_in_plain_words(content, why):
     with pytest.raises(NotificationError) as refused:
