@@ -48,10 +48,7 @@ class Admission:
         self, permit: Permit, record: AttemptRecord | None, event: RegistryEvent
     ) -> None:
         """Give the permit back; raises nothing but a cancellation."""
-        changes = await self._gate.leave(permit, record)
-        if permit.is_test and record:  # whatever it showed, a pause may be over
-            await self._look_again(permit.target.name)
-        for change in changes:
+        for change in await self._gate.leave(permit, record):
             if change.type in (RECOVERED, RESUMED):
                 await self._look_again(change.target)
             if may_tell(change, event.source):

@@ -9,11 +9,13 @@ from activities.attempt_delivery import AttemptDelivery, AttemptInput
 from activities.sending import Sender
 from portcall.attempts import AttemptOutcome, AttemptRecord, Timings
 from portcall.formats.known import load_formats
+from portcall.health import RESUMED, HealthChange
 from portcall.pings import PING_POLICY, ping_event
 from portcall.policies import Target
 from portcall.ports import Closed, Exchange, NotYet, OutgoingRequest, ReceivedResponse
 from tests.fakes import FakeAccessTokens, FakeEngine, FakeGate, FakeStore
 
+RESUMED_NOW = HealthChange(type=RESUMED, target="ci", reason="it is there", at=datetime.now(UTC))
 ENTRY_REFUSED = [NotYet("it is paused"), Closed("it answered 410 Gone")]
 
 
@@ -57,10 +59,10 @@ async def test_a_test_event_goes_past_a_closed_gate_and_what_it_shows_counts(ans
     assert [seen and seen.http_status for seen in gate.left] == [204]
 
 
-async def test_a_test_event_that_went_past_the_gate_has_the_queue_look_again():
-    """It sleeps until the pause is over, which the receiver's answer may have ended."""
-    engine = FakeEngine()
-    await attempt(FakeGate(NotYet("it is paused")), Answering(), engine=engine)
+async def test_a_test_event_that_ends_a_pause_has_the_queue_look_again():
+    """It sleeps until the pause would have been over."""
+    engine, gate = FakeEngine(), FakeGate(NotYet("it is paused"), changes=[RESUMED_NOW])
+    await attempt(gate, Answering(), engine=engine)
     assert engine.looked_again == ["ci"]
 
 

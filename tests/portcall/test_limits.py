@@ -268,9 +268,10 @@ def test_what_is_told_of_the_target_as_it_was_counts_for_nothing():
 
 
 @pytest.mark.parametrize("until", [NOW + SECOND, NOW])
-def test_a_pause_that_an_answer_has_ended_before_its_time_is_told(until):
+@pytest.mark.parametrize("is_test", [False, True])
+def test_a_pause_that_an_answer_has_ended_before_its_time_is_told(until, is_test):
     health = PAUSED.model_copy(update={"paused_until": until, "pauses": 1, "failures": 10})
-    changes, after = settle(Standing(health), Permit(target()), record(404), NOW)
+    changes, after = settle(Standing(health), Permit(target(), is_test=is_test), record(404), NOW)
     assert after.health.paused_until is None
     assert [change.type for change in changes] == ["target.resumed"] * (until > NOW)
     asked_to_wait = Standing(health.model_copy(update={"pauses": 0}))

@@ -84,6 +84,20 @@ async def until_sent(attempts: ScriptedAttempts, count: int) -> list[str]:
             await asyncio.sleep(0.05)
 
 
+async def begun_with(
+    left: Sequence[Gathered], client: Client, queue: str
+) -> WorkflowHandle[GroupWorkflow, tuple[str, ...]]:
+    """Start the workflow of a group as an earlier run hands it on."""
+    group = left[0].match.group
+    assert group
+    return await client.start_workflow(
+        GroupWorkflow.run,
+        GroupInput(group=group, left=tuple(left)),
+        id=group_of(left[0], group),
+        task_queue=queue,
+    )
+
+
 def pushes(count: int) -> list[RegistryEvent]:
     """Give pushes of several tags, the last one first."""
     now = an_event().occurred_at
@@ -249,12 +263,7 @@ async def test_a_burst_of_many_groups_is_one_run_so_that_what_is_left_is_kept_on
     assert match.group
     left = tuple(Gathered(event=event, match=match, targets=("ci",)) for event in events)
     async with scripted_worker(temporal_client, attempts, matches) as queue:
-        group = await temporal_client.start_workflow(
-            GroupWorkflow.run,
-            GroupInput(group=match.group, left=left),
-            id=group_of(left[0], match.group),
-            task_queue=queue,
-        )
+        group = await begun_with(left, temporal_client, queue)
         deliveries = await group.result()
         sent = await until_sent(attempts, 60)
     assert len(deliveries) == 30
@@ -272,12 +281,7 @@ async def test_the_next_window_is_as_the_policy_says_by_then(temporal_client: Cl
         for n, event in enumerate(events)
     )
     async with scripted_worker(temporal_client, attempts, matches) as queue:
-        group = await temporal_client.start_workflow(
-            GroupWorkflow.run,
-            GroupInput(group=match.group, left=left),
-            id=group_of(left[0], match.group),
-            task_queue=queue,
-        )
+        group = await begun_with(left, temporal_client, queue)
         await group.result()
         await until_sent(attempts, 5)
     assert sorted(1 + len(given.more) for given in attempts.inputs) == [2, 3]
